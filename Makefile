@@ -1,0 +1,48 @@
+# What a person types. Needs Python 3.11 or newer with pip and venv, and make; everything else goes into .venv.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+CODE := activitypub node web migrations tests benchmarks
+
+.PHONY: help setup run test test-long check lock bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+setup: $(READY)  ## make .venv from the locked requirements
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or newer is needed; name it: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+run: $(READY)  ## start the demo company: three departments on this machine
+	@$(BIN)/corridor demo $(ARGS)
+
+test: $(READY)  ## all tests this machine can run; says what it skipped
+	$(BIN)/python -m pytest -m "not long" $(ARGS)
+
+test-long: $(READY)  ## long tests: fuzzing, soaks, big companies
+	$(BIN)/python -m pytest -m long $(ARGS)
+
+check: $(READY)  ## the gate: format, lint, types, layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock: $(READY)  ## resolve the requirements anew, with hashes
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-header \
+		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements/run.txt
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-header \
+		--no-emit-index-url --no-emit-find-links --extra dev pyproject.toml --output-file requirements/dev.txt
+
+bench: $(READY)  ## measure, with floors in the same run (see benchmarks/README.md)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:  ## remove .venv and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,57 @@
+"""What the features tell the federation layer, which they may not import.
+
+Each call stores the activity and its deliveries in the caller's transaction. The implementation is
+`node.federation.outgoing`; `node.assembly` puts it into the Node. Every method looks at what is stored and sends nothing
+for department posts, remote objects or audiences without a peer.
+"""
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from node.runtime import Tx
+
+
+class Outgoing(Protocol):
+    def post_created(self, tx: "Tx", post_id: int) -> None:
+        """Create, or Announce when the post is a boost. Call when the post is stored whole (mentions, tags, media)."""
+        ...
+
+    def post_updated(self, tx: "Tx", post_id: int) -> None: ...
+
+    def post_deleted(self, tx: "Tx", post_id: int) -> None:
+        """Delete with a Tombstone, or Undo of an Announce. Call BEFORE the rows are removed."""
+        ...
+
+    def favourited(self, tx: "Tx", favourite_id: int) -> None: ...
+
+    def unfavourited(self, tx: "Tx", favourite_id: int) -> None:
+        """Call before the row is removed."""
+        ...
+
+    def follow_asked(self, tx: "Tx", follow_id: int) -> None:
+        """A local person asks to follow a remote account."""
+        ...
+
+    def unfollowed(self, tx: "Tx", follow_id: int) -> None:
+        """Call before the row is removed."""
+        ...
+
+    def follow_answered(self, tx: "Tx", follow_id: int, *, accepted: bool) -> None:
+        """A local person takes or refuses a remote follower (also: removes one later). Before the row is removed."""
+        ...
+
+    def blocked(self, tx: "Tx", block_id: int) -> None: ...
+
+    def unblocked(self, tx: "Tx", block_id: int) -> None:
+        """Call before the row is removed."""
+        ...
+
+    def profile_changed(self, tx: "Tx", account_id: int) -> None: ...
+
+    def account_deleted(self, tx: "Tx", account_id: int) -> None:
+        """Call before the row is marked as gone."""
+        ...
+
+    def reported(self, tx: "Tx", report_id: int) -> None:
+        """Forward a report to the department of the reported account (Flag, by the node's actor)."""
+        ...

@@ -1,0 +1,66 @@
+"""All tables, by subject. Plain SQLAlchemy Core: the rules in `node/` read and write rows, not objects.
+
+Times are integers: milliseconds since 1970, UTC. Ids of accounts and posts come from `node.ids`.
+"""
+
+from node.schema.accounts import account, account_key, login
+from node.schema.auth import oauth_app, oauth_code, oauth_token, web_session
+from node.schema.federation import activity, delivery, inbox_item, peer, tombstone
+from node.schema.media import media
+from node.schema.meta import metadata
+from node.schema.moderation import audit_entry, report
+from node.schema.posts import (
+    idempotency,
+    imported,
+    mention,
+    poll,
+    poll_vote,
+    post,
+    post_edit,
+    post_link,
+    post_tag,
+    tag,
+)
+from node.schema.reactions import bookmark, favourite, pin
+from node.schema.social import block, follow, mute, tag_follow
+from node.schema.work import event, job, meta, notification
+
+__all__ = [
+    "account",
+    "account_key",
+    "activity",
+    "audit_entry",
+    "block",
+    "bookmark",
+    "delivery",
+    "event",
+    "favourite",
+    "follow",
+    "idempotency",
+    "imported",
+    "inbox_item",
+    "job",
+    "login",
+    "media",
+    "mention",
+    "meta",
+    "metadata",
+    "mute",
+    "notification",
+    "oauth_app",
+    "oauth_code",
+    "oauth_token",
+    "peer",
+    "pin",
+    "poll",
+    "poll_vote",
+    "post",
+    "post_edit",
+    "post_link",
+    "post_tag",
+    "report",
+    "tag",
+    "tag_follow",
+    "tombstone",
+    "web_session",
+]

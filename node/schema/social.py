@@ -1,0 +1,54 @@
+"""Who follows, blocks and mutes whom; which tags a person follows."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
+
+from node.schema.meta import Id, Millis, metadata
+
+follow = Table(
+    "follow",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # orders and pages followers; from node.ids
+    Column("follower_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("target_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("state", String(16), nullable=False),  # pending | accepted
+    Column("iri", Text, unique=True),  # of the Follow activity
+    Column("show_boosts", Boolean, nullable=False, server_default=text("true")),
+    Column("notify", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", Millis, nullable=False),
+    UniqueConstraint("follower_id", "target_id"),
+    Index("ix_follow_target_id_id", "target_id", "id"),
+)
+
+block = Table(
+    "block",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("target_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("iri", Text, unique=True),
+    Column("created_at", Millis, nullable=False),
+    UniqueConstraint("account_id", "target_id"),
+    Index("ix_block_target_id", "target_id"),
+)
+
+mute = Table(
+    "mute",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("target_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("notifications", Boolean, nullable=False, server_default=text("true")),
+    Column("expires_at", Millis),
+    Column("created_at", Millis, nullable=False),
+    UniqueConstraint("account_id", "target_id"),
+    Index("ix_mute_target_id", "target_id"),
+)
+
+tag_follow = Table(
+    "tag_follow",
+    metadata,
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("tag_id", Id, ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("created_at", Millis, nullable=False),
+    Index("ix_tag_follow_tag_id", "tag_id"),
+)

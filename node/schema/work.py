@@ -1,0 +1,62 @@
+"""Notifications, the event log that streams read, background jobs, and facts about this database."""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
+
+from node.schema.meta import Id, Json, Millis, metadata
+
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column(
+        "kind", String(32), nullable=False
+    ),  # mention | status | reblog | follow | follow_request | favourite | poll | update | admin.report
+    Column("from_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("post_id", Id, ForeignKey("post.id", ondelete="CASCADE"), index=True),
+    Column("report_id", Id),
+    Column("dedupe", String(127), nullable=False),  # one notification per (account, kind, from, thing)
+    Column("created_at", Millis, nullable=False),
+    UniqueConstraint("account_id", "dedupe"),
+    Index("ix_notification_account_id_id", "account_id", "id"),
+)
+
+event = Table(
+    "event",
+    metadata,
+    # The arrival sequence: streams and cursors go by it, so that late and imported posts are neither lost nor misplaced.
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("kind", String(32), nullable=False),  # update | status.update | delete | notification | filters_changed
+    Column("post_id", Id),
+    Column("account_id", Id),  # notification: whose; others: the author
+    Column("data", Json),
+    Column("at", Millis, nullable=False, index=True),
+    sqlite_autoincrement=True,  # ids of pruned events are never used again
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("kind", String(64), nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("dedupe", String(255), unique=True),  # NULL: as many as wanted
+    Column("run_at", Millis, nullable=False),
+    Column("lease_until", Millis),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    Column("failed_at", Millis),  # given up; kept for the administrator
+    Index(
+        "ix_job_run_at",
+        "run_at",
+        sqlite_where=text("failed_at IS NULL"),
+        postgresql_where=text("failed_at IS NULL"),
+    ),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
