@@ -1,0 +1,249 @@
+"""Who may say what about whose object: the origin rules (protocol R17, R27, R40-R47), in one place and without I/O.
+
+`check` judges an activity by itself, before anything is looked up and before any handler. The `may_*` functions are for
+handlers that have found the stored object. All raise Refused with the reason; none answers False.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from activitypub import values
+from activitypub.audience import Visibility
+from activitypub.documents import Activity, Actor
+from activitypub.errors import ProtocolError, Refused
+from activitypub.parse import author as author_of
+from activitypub.vocabulary import ACTOR_TYPES, Iri, origin, same_origin, split
+
+
+def check(activity: Activity, *, signer: Iri, own_origin: str) -> None:
+    """Judge an activity that `signer` has signed. What passes may still be wrong about what is stored: see `may_*`.
+
+    `own_origin` is this server's; nothing of that origin ever arrives from outside (R45).
+    """
+    if activity.actor != signer:
+        raise Refused("signed by somebody else than its actor")
+    if "#" in activity.actor:
+        raise Refused("an actor's id with a fragment")
+    if origin(activity.actor) == origin(own_origin):
+        raise Refused("an activity from outside in the name of an actor of ours")
+    if activity.iri is not None and not same_origin(activity.iri, activity.actor):
+        raise Refused("the activity's id is of another origin than its actor")
+    rule = _RULES.get(activity.type)
+    if rule is not None:
+        rule(activity, own_origin)
+
+
+def vouched(activity: Activity) -> dict[str, Any] | None:
+    """The embedded object if its own author sent it along, None if it is a pointer that has to be fetched (R40).
+
+    For an activity that passed `check`.
+    """
+    if activity.embedded is None or activity.object is None:
+        return None
+    if activity.object_type in ACTOR_TYPES:
+        return activity.embedded if activity.object == activity.actor else None
+    try:
+        by = author_of(activity.embedded, actor=activity.actor)
+    except ProtocolError:
+        return None
+    return activity.embedded if by == activity.actor else None
+
+
+# --- Rules for one type of activity -------------------------------------------------------------------------------
+
+
+def _create(activity: Activity, _own_origin: str) -> None:
+    _object_of_own_origin(activity)
+    if activity.embedded is not None:
+        _written_by_actor(activity, activity.embedded)
+
+
+def _update(activity: Activity, _own_origin: str) -> None:
+    _object_of_own_origin(activity)
+    if activity.object_type in ACTOR_TYPES:
+        if activity.object != activity.actor:
+            raise Refused("an update of another actor")
+    elif activity.embedded is not None:
+        _written_by_actor(activity, activity.embedded)
+
+
+def _written_by_actor(activity: Activity, embedded: dict[str, Any]) -> None:
+    if author_of(embedded, actor=activity.actor) != activity.actor:
+        raise Refused("the object is by somebody else")
+
+
+def _delete(activity: Activity, _own_origin: str) -> None:
+    _object_of_own_origin(activity)
+
+
+def _undo(activity: Activity, _own_origin: str) -> None:
+    """The embedded original must be the actor's own; one without id must say so, since nothing else tells."""
+    if activity.object is not None:
+        _object_of_own_origin(activity)
+    original = _something(activity)
+    if original is not None and not _says(original, "actor", activity.actor):
+        raise Refused("an undo of what somebody else did")
+
+
+def _answer(activity: Activity, own_origin: str) -> None:
+    """Accept and Reject: of a Follow by one of ours, of this very actor."""
+    follow = _something(activity)
+    if follow is None or activity.object_type != "Follow":
+        return
+    if not _says(follow, "object", activity.actor):
+        raise Refused("an answer to a follow of somebody else")
+    followers = map(values.iri_of, values.many(follow.get("actor"), 10))
+    if not all(follower is not None and same_origin(follower, own_origin) for follower in followers):
+        raise Refused("an answer to a follow that is not ours")
+
+
+def _collect(activity: Activity, _own_origin: str) -> None:
+    if activity.target is None or not same_origin(activity.target, activity.actor):
+        raise Refused("the collection is of another origin than the actor")
+    _something(activity)
+
+
+def _move(activity: Activity, _own_origin: str) -> None:
+    if activity.object != activity.actor:
+        raise Refused("a move of somebody else")
+    if activity.target is None or activity.target == activity.actor:
+        raise Refused("a move to nowhere")
+
+
+def _point(activity: Activity, _own_origin: str) -> None:
+    """Follow, Announce, Like, Block, Flag: one may point at anything, but must point at something."""
+    if activity.object is None:
+        raise Refused(f"{activity.type} of nothing")
+
+
+def _object_of_own_origin(activity: Activity) -> None:
+    if activity.object is None or not same_origin(activity.object, activity.actor):
+        raise Refused("the object is of another origin than the actor")
+
+
+def _something(activity: Activity) -> dict[str, Any] | None:
+    """The embedded object, None if the object is only named."""
+    if activity.object is None and not activity.embedded:
+        raise Refused(f"{activity.type} of nothing")
+    return activity.embedded
+
+
+def _says(doc: dict[str, Any], name: str, expected: Iri) -> bool:
+    """True if the property holds `expected` and nothing else, or is absent from a mere pointer, which has an id."""
+    said = values.many(doc.get(name), 2)
+    if not said:
+        return values.iri_of(doc) is not None
+    return len(said) == 1 and values.iri_of(said[0]) == expected
+
+
+_RULES: Final[Mapping[str, Callable[[Activity, str], None]]] = {
+    "Create": _create,
+    "Update": _update,
+    "Delete": _delete,
+    "Undo": _undo,
+    "Accept": _answer,
+    "Reject": _answer,
+    "TentativeAccept": _answer,
+    "TentativeReject": _answer,
+    "Add": _collect,
+    "Remove": _collect,
+    "Move": _move,
+    "Follow": _point,
+    "Announce": _point,
+    "Like": _point,
+    "Dislike": _point,
+    "EmojiReact": _point,
+    "Block": _point,
+    "Flag": _point,
+}
+
+
+# --- Rules against what is stored or fetched ----------------------------------------------------------------------
+
+
+def may_update(author: Iri, actor: Iri, *, moderator: bool = False) -> None:
+    """By the author; or by `actor` if it is known to moderate (`moderator`) the very server of the author (R43)."""
+    if author == actor or (moderator and same_origin(author, actor)):
+        return
+    raise Refused("an update by somebody else than the author")
+
+
+def may_delete(author: Iri, actor: Iri, *, moderator: bool = False) -> None:
+    """As `may_update`."""
+    if author == actor or (moderator and same_origin(author, actor)):
+        return
+    raise Refused("a delete by somebody else than the author")
+
+
+def may_undo(doer: Iri, actor: Iri) -> None:
+    """`doer` did what is stored; an id alone proves nothing."""
+    if doer != actor:
+        raise Refused("an undo of what somebody else did")
+
+
+def may_answer(followed: Iri, actor: Iri) -> None:
+    """The stored Follow of ours is answered by the one it follows."""
+    if followed != actor:
+        raise Refused("an answer to a follow of somebody else")
+
+
+def may_collect(owner: Iri, actor: Iri) -> None:
+    """Add and Remove are the collection's owner's."""
+    if owner != actor:
+        raise Refused("a change of somebody else's collection")
+
+
+def may_move(actor: Iri, target: Actor) -> None:
+    """The new account, fetched just now, must name the old one (R55), or anybody could send followers to anybody."""
+    if actor == target.iri or actor not in target.also_known_as:
+        raise Refused("the new account does not know the old one")
+
+
+def may_announce(author: Iri, actor: Iri, visibility: Visibility) -> None:
+    """What is not public may be boosted or quoted by its author only, and what is direct by nobody (R46)."""
+    if visibility <= Visibility.UNLISTED or (visibility == Visibility.FOLLOWERS and author == actor):
+        return
+    raise Refused("a boost of a post that is not public")
+
+
+def widened(old: Visibility, new: Visibility) -> bool:
+    """True if `new` reaches people whom `old` did not (R47)."""
+    return new < old
+
+
+def may_readdress(old: Visibility, new: Visibility, *, author: Iri, actor: Iri) -> None:
+    """An audience may be narrowed, and be widened by the author only (R47)."""
+    if widened(old, new) and author != actor:
+        raise Refused("somebody else than the author widens the audience")
+
+
+def key_belongs(key_owner: Iri, key_id: Iri, actor: Actor) -> None:
+    """The two-way check (R27): the key's document names `key_owner`; the owner's own document, `actor`, lists the key."""
+    if key_owner != actor.iri:
+        raise Refused("the key names another owner")
+    if not same_origin(key_id, actor.iri):
+        raise Refused("the key is of another origin than its owner")
+    if not any(key.id == key_id and key.owner == actor.iri for key in actor.keys):
+        raise Refused("the owner does not list the key")
+
+
+def believed(document_id: Iri, final_url: str) -> None:
+    """A fetched document may speak for `document_id` only if that is the URL it came from, redirects included (R40, R42).
+
+    A fragment of the URL is not sent and does not count; an id with a fragment is no document's. Never compare `url`.
+    """
+    if "#" in document_id:
+        raise Refused("a document whose id has a fragment")
+    if _address(document_id) != _address(final_url):
+        raise Refused("the document came from another address than its id")
+
+
+def _address(url: str) -> str:
+    """As HTTP clients write it: the host in IDNA form, an empty path as `/`, other than ASCII percent-encoded."""
+    parts = split(url)
+    path = quote(parts.path or "/", safe=_ASCII) + (f"?{quote(parts.query, safe=_ASCII)}" if parts.query else "")
+    return origin(url) + path
+
+
+_ASCII: Final = "".join(map(chr, range(0x21, 0x7F)))

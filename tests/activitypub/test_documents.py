@@ -1,0 +1,223 @@
+"""Documents as other software sends them, and what we make of each."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activitypub import authority, parse
+from activitypub.audience import Visibility, visibility
+from activitypub.documents import Attachment, Emoji, Field, Mention, Option, Poll
+from activitypub.errors import Refused
+from activitypub.vocabulary import PUBLIC, RFC_9421, Iri
+
+DOCUMENTS = Path(__file__).parent / "documents"
+HALF_PAST_NINE = int(datetime(2026, 3, 1, 9, 30, tzinfo=UTC).timestamp()) * 1000
+OWN = "https://node.example"
+
+
+def document(name: str) -> dict[str, Any]:
+    return parse.load((DOCUMENTS / f"{name}.json").read_bytes())
+
+
+def test_a_mastodon_note_is_read_whole() -> None:
+    post = parse.post(document("mastodon_note"))
+    assert post.iri == "https://mastodon.example/users/alice/statuses/112233445566778899"
+    assert post.author == "https://mastodon.example/users/alice"
+    assert (post.type, post.summary, post.sensitive, post.language) == ("Note", "Kafka, long", True, "de")
+    assert post.content.startswith("<p><span")
+    assert post.published == HALF_PAST_NINE
+    assert post.updated == HALF_PAST_NINE + 912_000
+    assert post.in_reply_to == "https://other.example/users/bob/statuses/1"
+    assert post.url == "https://mastodon.example/@alice/112233445566778899"
+    assert post.mentions == (Mention(Iri("https://other.example/users/bob"), "@bob@other.example"),)
+    assert post.hashtags == ("Kafka",)
+    assert post.emojis == (Emoji("party", "https://files.mastodon.example/emoji/party.png"),)
+    assert post.attachments == (
+        Attachment(
+            url="https://files.mastodon.example/media_attachments/1/original.jpeg",
+            media_type="image/jpeg",
+            description="Ein Diagramm",
+            blurhash="UBL_:rOpGG-oBUNG,qRj2so|=eE1w^n4S5NH",
+            width=1200,
+            height=800,
+            focus=(-0.25, 0.5),
+        ),
+    )
+    assert post.context == "https://mastodon.example/contexts/1-2"
+    assert visibility(post.to, post.cc, Iri(f"{post.author}/followers")) is Visibility.UNLISTED
+    assert post.raw["interactionPolicy"]["canQuote"]
+
+
+def test_the_replies_of_a_mastodon_note_are_a_collection_with_an_anonymous_first_page() -> None:
+    replies = parse.collection(document("mastodon_note")["replies"])
+    assert isinstance(replies.first, dict)
+    first = parse.collection(replies.first)
+    assert first.iri is None
+    assert first.part_of == replies.iri
+    assert first.items == ("https://mastodon.example/users/alice/statuses/112233445566779000",)
+    assert first.next is not None
+
+
+def test_a_mastodon_question_is_a_post_with_a_poll() -> None:
+    post = parse.post(document("mastodon_question"))
+    day = 86_400_000
+    assert post.poll == Poll(
+        options=(Option("yes", 4), Option("no", 2)),
+        multiple=True,
+        ends_at=HALF_PAST_NINE + day,
+        closed_at=HALF_PAST_NINE + day,
+        voters=5,
+    )
+
+
+def test_a_mastodon_vote_is_a_vote_and_an_ordinary_note_is_not() -> None:
+    activity = parse.activity(document("mastodon_vote"))
+    authority.check(activity, signer=Iri("https://other.example/users/bob"), own_origin=OWN)
+    vote = parse.post(activity.embedded)
+    assert vote.is_vote
+    assert (vote.name, vote.to) == ("yes", ("https://mastodon.example/users/alice",))
+    assert not parse.post(document("mastodon_note")).is_vote
+
+
+def test_a_mastodon_actor_is_read_whole() -> None:
+    actor = parse.actor(document("mastodon_actor"))
+    base = "https://mastodon.example/users/alice"
+    assert (actor.iri, actor.type, actor.username, actor.name) == (base, "Person", "alice", "Alice :party:")
+    assert (actor.inbox, actor.outbox) == (f"{base}/inbox", f"{base}/outbox")
+    assert (actor.followers, actor.following) == (f"{base}/followers", f"{base}/following")
+    assert actor.featured == f"{base}/collections/featured"
+    assert actor.shared_inbox == "https://mastodon.example/inbox"
+    assert actor.fields == (Field("Web", '<a href="https://alice.example" rel="me">alice.example</a>'),)
+    assert (actor.locked, actor.discoverable, actor.indexable, actor.bot) == (True, True, False, False)
+    assert actor.also_known_as == ("https://old.example/users/alice",)
+    assert actor.implements == (RFC_9421,)
+    assert actor.icon == "https://files.mastodon.example/avatars/1.png"
+    key = actor.keys[0]
+    assert key.pem is not None
+    assert key.pem.startswith("-----BEGIN PUBLIC KEY-----")
+    authority.key_belongs(actor.iri, key.id, actor)
+
+
+def test_a_mastodon_report_names_an_account_and_its_posts() -> None:
+    flag = parse.activity(document("mastodon_flag"))
+    assert flag.content == "spam"
+    assert flag.object == "https://other.example/users/bob"
+    assert len(flag.objects) == 3
+
+
+def test_a_mastodon_delete_is_of_the_tombstone_s_id() -> None:
+    delete = parse.activity(document("mastodon_delete"))
+    assert delete.object == "https://mastodon.example/users/alice/statuses/2"
+    assert delete.object_type == "Tombstone"
+    authority.check(delete, signer=Iri("https://mastodon.example/users/alice"), own_origin=OWN)
+
+
+def test_gotosocial_writes_lists_of_one_as_the_one() -> None:
+    post = parse.post(document("gotosocial_note"))
+    assert post.to == (PUBLIC,)
+    assert post.cc == ("https://gts.example/users/carol/followers",)
+    assert post.hashtags == ("gts",)
+    assert [one.media_type for one in post.attachments] == ["image/png"]
+    assert post.summary is None
+    assert post.published == HALF_PAST_NINE
+
+
+def test_a_misskey_note_quotes_by_its_older_names() -> None:
+    post = parse.post(document("misskey_note"))
+    assert post.quote == "https://mastodon.example/users/alice/statuses/2"
+    assert post.hashtags == ("図面",)
+    assert post.emojis[0].shortcode == "blob_cat"
+    assert post.published == HALF_PAST_NINE + 123
+    assert post.attachments[0].description is None
+    assert (post.url, post.language) == (None, None)
+
+
+def test_a_misskey_actor_has_much_that_is_null() -> None:
+    actor = parse.actor(document("misskey_actor"))
+    assert (actor.name, actor.summary, actor.icon, actor.image) == (None, None, None, None)
+    assert actor.shared_inbox == "https://misskey.example/inbox"
+    assert actor.discoverable is True
+
+
+def test_a_pleroma_create_carries_its_note() -> None:
+    activity = parse.activity(document("pleroma_create"))
+    authority.check(activity, signer=Iri("https://pleroma.example/users/erin"), own_origin=OWN)
+    post = parse.post(authority.vouched(activity))
+    assert post.language == "pl"
+    assert post.attachments == (
+        Attachment(url="https://media.pleroma.example/1.ogg", media_type="audio/ogg", description="song.ogg"),
+    )
+    assert post.sensitive is False
+    assert post.context == "https://pleroma.example/contexts/1"
+    assert visibility(post.to, post.cc, None) is Visibility.DIRECT
+
+
+def test_an_akkoma_reaction_is_an_activity_with_content() -> None:
+    reaction = parse.activity(document("akkoma_emoji_react"))
+    assert (reaction.type, reaction.content) == ("EmojiReact", ":blobfox:")
+    assert reaction.object == "https://mastodon.example/users/alice/statuses/2"
+
+
+def test_a_lemmy_page_is_a_post_with_a_name_and_its_link_is_no_file() -> None:
+    post = parse.post(document("lemmy_page"))
+    assert (post.type, post.name, post.language) == ("Page", "Post title", "fr")
+    assert post.attachments == (
+        Attachment(url="https://lemmy.example/pictrs/image/1.png", media_type="image/*", description="alt"),
+    )
+    assert visibility(post.to, post.cc, None) is Visibility.PUBLIC
+
+
+def test_what_a_lemmy_community_announces_is_only_pointed_at() -> None:
+    announce = parse.activity(document("lemmy_announce"))
+    authority.check(announce, signer=Iri("https://lemmy.example/c/queues"), own_origin=OWN)
+    assert announce.object == "https://other.example/activities/create/1"
+    assert announce.object_type == "Create"
+    assert authority.vouched(announce) is None
+
+
+def test_a_lemmy_community_is_a_group() -> None:
+    actor = parse.actor(document("lemmy_group"))
+    assert (actor.type, actor.username, actor.following) == ("Group", "queues", None)
+    assert len(actor.keys) == 1
+
+
+def test_a_peertube_video_is_by_its_person_and_shows_its_page() -> None:
+    post = parse.post(document("peertube_video"))
+    assert post.author == "https://tube.example/accounts/ida"
+    assert post.url == "https://tube.example/w/0a1b"
+    assert (post.type, post.name, post.hashtags, post.language) == ("Video", "How queues work", ("queues",), "en")
+    channel = Iri("https://tube.example/video-channels/science")
+    assert parse.post(document("peertube_video"), actor=channel).author == channel
+
+
+def test_the_page_of_a_threads_note_may_be_on_another_host_but_not_its_author() -> None:
+    doc = document("threads_note")
+    post = parse.post(doc)
+    assert post.url == "https://www.threads-web.example/@jo/post/Cx"
+    assert post.published == HALF_PAST_NINE
+    assert post.sensitive is False
+    assert post.attachments[0].media_type == "image/*"
+    doc["attributedTo"] = "https://www.threads-web.example/ap/users/1784/"
+    with pytest.raises(Refused):
+        parse.post(doc)
+
+
+def test_a_wordpress_article_may_be_older_than_the_fediverse() -> None:
+    post = parse.post(document("wordpress_article"))
+    assert (post.iri, post.author) == ("https://blog.example/?p=123", "https://blog.example/?author=1")
+    assert (post.language, post.summary) == ("pt-BR", "<p>In short</p>")
+    assert post.published == int(datetime(1998, 6, 1, 12, tzinfo=UTC).timestamp()) * 1000
+    assert post.attachments[0].description is None
+
+
+def test_a_mobilizon_event_is_a_post_of_its_group_or_of_whoever_is_attributed() -> None:
+    post = parse.post(document("mobilizon_event"))
+    assert (post.type, post.author) == ("Event", "https://events.example/@queue_friends")
+    assert post.raw["startTime"] == "2026-05-01T18:00:00+02:00"
+
+
+def test_every_document_is_read_by_one_of_these_tests() -> None:
+    tests = Path(__file__).read_text()
+    assert [path.stem for path in sorted(DOCUMENTS.glob("*.json")) if f'document("{path.stem}")' not in tests] == []
