@@ -1,0 +1,84 @@
+"""Deleting an account for good.
+
+The row stays, emptied, with `gone_at`, so that the name is never given to anybody else and no late activity revives it.
+Everything is out of sight at once; posts and reactions, which may be many, are taken out by a job in small steps
+(`node.removal.purge`).
+"""
+
+from typing import Any
+
+from sqlalchemy import bindparam, delete, or_, select, update
+
+from node import db, media
+from node.accounts import standing
+from node.errors import Forbidden, NotFound
+from node.runtime import Tx
+from node.schema import account, block, follow, login, mute, notification, oauth_token, tag_follow, tombstone
+
+PURGE_JOB = "account.purge"
+"""Kind of the job that takes out what is left; payload `{"account_id": int}`."""
+
+_FOLLOWED = select(follow.c.target_id).where(follow.c.follower_id == bindparam("of"), follow.c.state == "accepted")
+_FOLLOWERS = select(follow.c.follower_id).where(follow.c.target_id == bindparam("of"), follow.c.state == "accepted")
+_TRACES = (
+    update(account)
+    .where(account.c.id.in_(_FOLLOWED))
+    .values(followers_count=account.c.followers_count - 1, rev=account.c.rev + 1),
+    update(account)
+    .where(account.c.id.in_(_FOLLOWERS))
+    .values(following_count=account.c.following_count - 1, rev=account.c.rev + 1),
+    delete(follow).where(or_(follow.c.follower_id == bindparam("of"), follow.c.target_id == bindparam("of"))),
+    delete(block).where(or_(block.c.account_id == bindparam("of"), block.c.target_id == bindparam("of"))),
+    delete(mute).where(or_(mute.c.account_id == bindparam("of"), mute.c.target_id == bindparam("of"))),
+    delete(tag_follow).where(tag_follow.c.account_id == bindparam("of")),
+    delete(notification).where(
+        or_(notification.c.account_id == bindparam("of"), notification.c.from_id == bindparam("of"))
+    ),
+    delete(oauth_token).where(oauth_token.c.account_id == bindparam("of")),
+    delete(login).where(login.c.account_id == bindparam("of")),
+)
+_EMPTIED: dict[str, Any] = {
+    "display_name": "",
+    "note": "",
+    "note_source": "",
+    "fields": [],
+    "avatar": None,
+    "header": None,
+    "title": None,
+    "department": None,
+    "manager_iri": None,
+    "executive": False,
+    "away_until": None,
+    "also_known_as": [],
+    "moved_to_iri": None,
+    "followers_count": 0,
+    "following_count": 0,
+    "posts_count": 0,
+    "last_post_at": None,
+    "discoverable": False,
+    "indexable": False,
+}
+
+
+def delete_account(tx: Tx, account_id: int) -> None:
+    """By the person or an administrator; for a peer's account by its own Delete. NotFound when it is gone already."""
+    if tx.viewer.account_id != account_id:
+        standing.require_role(tx, "admin")
+    row = tx.first(select(account).where(account.c.id == account_id))
+    if row is None or row.gone_at is not None:
+        raise NotFound
+    if row.iri == tx.urls.node_actor:
+        raise Forbidden
+    if row.domain is None:
+        tx.outgoing.account_deleted(tx, account_id)
+        media.retire(tx, account_id, [name for name in (row.avatar, row.header) if name])
+    standing.sign_out(tx, account_id)
+    for statement in _TRACES:
+        tx.execute(statement, {"of": account_id})
+    # Suspended as well: that is what every query for posts looks at, so they are out of sight before the job is done.
+    gone = {"gone_at": tx.now, "suspended_at": tx.now, "updated_at": tx.now, "rev": account.c.rev + 1}
+    tx.execute(update(account).where(account.c.id == account_id).values(**_EMPTIED, **gone))
+    grave = {"iri": row.iri, "author_iri": row.iri, "former_type": row.actor_type, "deleted_at": tx.now}
+    tx.execute(db.insert_or_ignore(tx.dialect, tombstone, ["iri"]), grave)
+    tx.enqueue(PURGE_JOB, {"account_id": account_id}, dedupe=f"{PURGE_JOB}:{account_id}")
+    tx.audit("account.delete", f"account:{account_id}", {"handle": row.handle})

@@ -1,0 +1,65 @@
+"""Who follows, blocks and mutes whom.
+
+    follows    asking, answering, ending; also for follows that peers tell of
+    blocks     blocks and mutes
+    relations  what one account is to another; lists of people
+    tags       following a tag
+
+Rules whose name begins with `record_` store what a peer said and tell nobody outside; the others are what the viewer does.
+"""
+
+from node.social.blocks import block, blocks, mute, record_block, record_unblock, unblock, unmute
+from node.social.follows import (
+    Follow,
+    FollowState,
+    accept_request,
+    follow,
+    record_accept,
+    record_follow,
+    record_reject,
+    record_unfollow,
+    reject_request,
+    remove_follower,
+    unfollow,
+)
+from node.social.relations import (
+    Relationship,
+    blocked,
+    follow_requests,
+    followers,
+    following,
+    muted,
+    relationships,
+)
+from node.social.tags import follow_tag, followed_tags, unfollow_tag
+
+__all__ = [
+    "Follow",
+    "FollowState",
+    "Relationship",
+    "accept_request",
+    "block",
+    "blocked",
+    "blocks",
+    "follow",
+    "follow_requests",
+    "follow_tag",
+    "followed_tags",
+    "followers",
+    "following",
+    "mute",
+    "muted",
+    "record_accept",
+    "record_block",
+    "record_follow",
+    "record_reject",
+    "record_unblock",
+    "record_unfollow",
+    "reject_request",
+    "relationships",
+    "remove_follower",
+    "unblock",
+    "unfollow",
+    "unfollow_tag",
+    "unmute",
+]
