@@ -16,15 +16,20 @@ who may see both it and the post it boosts. `unwanted` is about taste, not right
 from collections.abc import Callable
 from typing import Any
 
-from activitypub.audience import Visibility
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, literal, not_, or_, select, true
 
+from activitypub.audience import Visibility
 from node.ids import Millis
 from node.schema import account, block, follow, mention, mute, post
 from node.viewer import Kind, Viewer
 
 AccountRef = ColumnElement[int]
 """An account's id: a bound value, or a column when many viewers are asked about at once (streams)."""
+
+# Made once: an alias copies every column of its table, and a dozen of them cost 13 ms for each query. They may be shared,
+# since none of these is ever nested inside itself.
+_BOOSTED, _AUTHOR, _AT_DOMAIN = post.alias("boosted_"), account.alias("author_"), account.alias("at_domain_")
+_MENTION, _FOLLOW, _BLOCK, _MUTE = (table.alias(f"{table.name}_") for table in (mention, follow, block, mute))
 
 
 def visible(viewer: Viewer, posts: FromClause = post) -> ColumnElement[bool]:
@@ -40,8 +45,7 @@ def visible_to(who: AccountRef, posts: FromClause = post) -> ColumnElement[bool]
 
 
 def _with_boosted(posts: FromClause, own: Callable[[FromClause], ColumnElement[bool]]) -> ColumnElement[bool]:
-    boosted = post.alias()
-    through = _some(boosted, boosted.c.id == posts.c.boost_of_id, own(boosted))
+    through = _some(_BOOSTED, _BOOSTED.c.id == posts.c.boost_of_id, own(_BOOSTED))
     return and_(own(posts), or_(posts.c.boost_of_id.is_(None), through))
 
 
@@ -62,7 +66,7 @@ def _own(viewer: Viewer, posts: FromClause) -> ColumnElement[bool]:
 
 
 def _person(who: AccountRef, posts: FromClause) -> ColumnElement[bool]:
-    p, m, f, b = posts.c, mention.alias(), follow.alias(), block.alias()
+    p, m, f, b = posts.c, _MENTION, _FOLLOW, _BLOCK
     mentioned = _some(m, m.c.post_id == p.id, m.c.account_id == who)
     following = _some(f, f.c.follower_id == who, f.c.target_id == p.author_id, f.c.state == "accepted")
     blocked = _some(b, b.c.account_id == p.author_id, b.c.target_id == who)
@@ -74,8 +78,7 @@ def _person(who: AccountRef, posts: FromClause) -> ColumnElement[bool]:
 
 def _somebody_at(domain: str, posts: FromClause) -> ColumnElement[bool]:
     """Somebody of that peer is of the audience: the peer's own actor fetches for its people."""
-    p, m, f = posts.c, mention.alias(), follow.alias()
-    at_domain = account.alias()
+    p, m, f, at_domain = posts.c, _MENTION, _FOLLOW, _AT_DOMAIN
     people = at_domain.c.domain == domain
     follower = _some(
         f,
@@ -89,8 +92,7 @@ def _somebody_at(domain: str, posts: FromClause) -> ColumnElement[bool]:
 
 def not_suspended(posts: FromClause) -> ColumnElement[bool]:
     """The author is not suspended."""
-    author = account.alias()
-    return not_(_some(author, author.c.id == posts.c.author_id, author.c.suspended_at.is_not(None)))
+    return not_(_some(_AUTHOR, _AUTHOR.c.id == posts.c.author_id, _AUTHOR.c.suspended_at.is_not(None)))
 
 
 def unwanted(viewer: Viewer, now: Millis, author: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -101,7 +103,7 @@ def unwanted(viewer: Viewer, now: Millis, author: ColumnElement[Any]) -> ColumnE
 
 
 def unwanted_by(who: AccountRef, now: Millis, author: ColumnElement[Any]) -> ColumnElement[bool]:
-    b, m = block.alias(), mute.alias()
+    b, m = _BLOCK, _MUTE
     running = or_(m.c.expires_at.is_(None), m.c.expires_at > now)
     return or_(
         _some(b, b.c.account_id == who, b.c.target_id == author),

@@ -22,8 +22,7 @@ SEARCH = {
         "CREATE VIRTUAL TABLE IF NOT EXISTS post_search USING fts5(tokens, tokenize=\"ascii tokenchars '#@._-/:+'\")",
     ),
     "postgresql": (
-        "CREATE TABLE IF NOT EXISTS post_search ("
-        "post_id BIGINT PRIMARY KEY REFERENCES post (id) ON DELETE CASCADE, tsv TSVECTOR NOT NULL)",
+        "CREATE TABLE IF NOT EXISTS post_search (post_id BIGINT PRIMARY KEY REFERENCES post (id) ON DELETE CASCADE, tsv TSVECTOR NOT NULL)",
         "CREATE INDEX IF NOT EXISTS ix_post_search_tsv ON post_search USING gin (tsv)",
     ),
 }
@@ -142,6 +141,14 @@ def upgrade() -> None:
         "ix_inbox_item_next_at",
         "inbox_item",
         ["next_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("next_at IS NOT NULL"),
+        postgresql_where=sa.text("next_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_inbox_item_peer_id",
+        "inbox_item",
+        ["peer", "id"],
         unique=False,
         sqlite_where=sa.text("next_at IS NOT NULL"),
         postgresql_where=sa.text("next_at IS NOT NULL"),
@@ -286,6 +293,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_follow")),
         sa.UniqueConstraint("follower_id", "target_id", name=op.f("uq_follow_follower_id_target_id")),
         sa.UniqueConstraint("iri", name=op.f("uq_follow_iri")),
+    )
+    op.create_index(
+        "ix_follow_notify",
+        "follow",
+        ["target_id"],
+        unique=False,
+        sqlite_where=sa.text("notify"),
+        postgresql_where=sa.text("notify"),
     )
     op.create_index("ix_follow_target_id_id", "follow", ["target_id", "id"], unique=False)
     op.create_table(

@@ -96,6 +96,14 @@ inbox_item = Table(
         sqlite_where=text("next_at IS NOT NULL"),
         postgresql_where=text("next_at IS NOT NULL"),
     ),
+    # Counts what waits of one peer without reading the rest.
+    Index(
+        "ix_inbox_item_peer_id",
+        "peer",
+        "id",
+        sqlite_where=text("next_at IS NOT NULL"),
+        postgresql_where=text("next_at IS NOT NULL"),
+    ),
     Index("ix_inbox_item_received_at", "received_at"),
 )
 

@@ -17,6 +17,8 @@ follow = Table(
     Column("created_at", Millis, nullable=False),
     UniqueConstraint("follower_id", "target_id"),
     Index("ix_follow_target_id_id", "target_id", "id"),
+    # Few ask to be notified of every post; publishing looks them up each time.
+    Index("ix_follow_notify", "target_id", sqlite_where=text("notify"), postgresql_where=text("notify")),
 )
 
 block = Table(

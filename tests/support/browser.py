@@ -14,7 +14,6 @@ class Forms(HTMLParser):
         self.forms: list[dict[str, str]] = []
         self.actions: list[str] = []
         self.code = ""
-        self._in_code = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
@@ -23,13 +22,8 @@ class Forms(HTMLParser):
             self.actions.append(values.get("action") or "")
         elif tag in ("input", "button", "select") and self.forms and values.get("name"):
             self.forms[-1].setdefault(values["name"] or "", values.get("value") or "")
-        elif tag == "code":
-            self._in_code = True
-
-    def handle_data(self, data: str) -> None:
-        if self._in_code and not self.code:
-            self.code = data.strip()
-            self._in_code = False
+        elif tag == "input" and values.get("id") == "code":
+            self.code = values.get("value") or ""
 
 
 def authorize(url: str, login: str, password: str) -> str:

@@ -39,10 +39,11 @@ def rsa_key(number: int = 0) -> Any:
 
 @dataclass
 class RemotePeer:
-    """`documents` are what it serves, by path; a number in place of one is the status to answer with."""
+    """`documents` are what it serves, by path, `handles` its WebFinger answers; a number is the status to answer with."""
 
     clock: Callable[[], float]
     documents: dict[str, Doc | int] = field(default_factory=dict)
+    handles: dict[str, Doc | int] = field(default_factory=dict)
     received: list[Delivery] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
     respond: Respond = field(default=lambda _: web.Response(status=202))
@@ -86,7 +87,9 @@ class RemotePeer:
             self.received.append(delivery)
             return answer
         self.fetched.append(request.path_qs)
-        document = self.documents.get(request.path_qs, self.documents.get(request.path, 404))
+        document = self.documents.get(request.path, 404)
+        if request.path == "/.well-known/webfinger":
+            document = self.handles.get(request.query.get("resource", "").lower(), 404)
         if isinstance(document, int):
             return web.Response(status=document)
         kind = "application/jrd+json" if request.path.startswith("/.well-known/") else AP_TYPE
@@ -94,23 +97,23 @@ class RemotePeer:
 
     # --- What it has
 
-    def person(self, name: str = "bert", *, key: int = 0, kind: str = "Person", **changes: Any) -> str:
+    def person(self, username: str = "bert", *, key: int = 0, kind: str = "Person", **changes: Any) -> str:
         """Serve an actor and its WebFinger answer; its IRI."""
-        iri = f"{self.base}/users/{name}"
-        self.serve(self.actor(name, key=key, kind=kind, **changes))
-        self.documents[f"/.well-known/webfinger?resource=acct%3A{name}%40127.0.0.1%3A{self.port}"] = {
-            "subject": f"acct:{name}@{self.domain}",
+        iri = f"{self.base}/users/{username}"
+        self.serve(self.actor(username, key=key, kind=kind, **changes))
+        self.handles[f"acct:{username}@{self.domain}"] = {
+            "subject": f"acct:{username}@{self.domain}",
             "links": [{"rel": "self", "type": AP_TYPE, "href": iri}],
         }
         return iri
 
-    def actor(self, name: str, *, key: int = 0, kind: str = "Person", **changes: Any) -> Doc:
-        iri = f"{self.base}/users/{name}"
+    def actor(self, username: str, *, key: int = 0, kind: str = "Person", **changes: Any) -> Doc:
+        iri = f"{self.base}/users/{username}"
         return {
             "@context": AS_CONTEXT,
             "id": iri,
             "type": kind,
-            "preferredUsername": name,
+            "preferredUsername": username,
             "inbox": f"{iri}/inbox",
             "outbox": f"{iri}/outbox",
             "followers": f"{iri}/followers",

@@ -8,13 +8,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
+from node import accounts, auth, config, passwords
+from node.assembly import open_node
+from node.config import Settings
+from node.runtime import Node
+
+T = TypeVar("T")
 Answer = dict[str, Any]
 PASSWORD = "correct horse battery"
 
@@ -26,6 +33,20 @@ def corridor(*arguments: str, check: bool = True, **options: Any) -> "subprocess
     if check and done.returncode:
         raise AssertionError(f"corridor {' '.join(arguments)} gave {done.returncode}:\n{done.stdout}\n{done.stderr}")
     return done
+
+
+def aside(work: Callable[[Node], Awaitable[T]], settings: Settings) -> T:
+    """Do something with a node of this process, beside the server, from within a running event loop."""
+
+    async def main() -> T:
+        node = open_node(settings)
+        try:
+            return await work(node)
+        finally:
+            node.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(main())).result()
 
 
 def free_port() -> int:
@@ -60,19 +81,32 @@ class RunningNode:
         """Run `corridor … --config`; the standard output."""
         return corridor(*arguments, "--config", self.config, env={**os.environ, **self.environment}).stdout.strip()
 
-    def person(self, name: str, *options: str, scopes: str = "read write follow push") -> "Person":
-        """A new account and a token for it."""
-        self.command("account", "create", name, "--email", f"{name}@example.org", "--password", PASSWORD, *options)
-        return Person(self, name, self.command("token", "create", name, "--scopes", scopes))
+    @property
+    def settings(self) -> Settings:
+        return config.load(self.folder / "corridor.toml", {**os.environ, **self.environment})
+
+    def person(self, name: str, *, scopes: str = "read write follow push", **fields: Any) -> "Person":
+        """A new account and a token for it, made as the command line does; `fields` are those of NewAccount."""
+
+        async def make(node: Node) -> str:
+            hashed = await passwords.hash(PASSWORD)
+            new = accounts.NewAccount(username=name, email=f"{name}@example.org", password_hash=hashed, **fields)
+            account_id = await node.write(accounts.create, new)
+            return await node.write(auth.make_token, account_id, scopes)
+
+        return Person(self, name, aside(make, self.settings))
 
     def start(self, *prefix: str) -> None:
-        """Start the server; `prefix` is a command to run it under (strace)."""
+        """Start the server and wait until it serves; `prefix` is a command to run it under (strace)."""
+        self.launch(*prefix)
+        self.wait_until_up()
+
+    def launch(self, *prefix: str) -> None:
         serve = [sys.executable, "-m", "web.cli.main", "serve", "--config", self.config, "--port", str(self.port)]
         log = (self.folder / "server.log").open("ab")
         env = {**os.environ, **self.environment}
         self.process = subprocess.Popen([*prefix, *serve], stdout=log, stderr=log, env=env, start_new_session=True)
         log.close()
-        self.wait_until_up()
 
     def wait_until_up(self, seconds: float = 30) -> None:
         end = time.monotonic() + seconds
@@ -93,10 +127,11 @@ class RunningNode:
         self.process = None
 
     def stop(self, seconds: float = 20) -> int:
-        """SIGTERM; the exit status."""
+        """SIGTERM to the whole group (strace passes none on); the exit status."""
         if self.process is None:
             return 0
-        self.process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         try:
             return self.process.wait(seconds)
         finally:

@@ -1,0 +1,94 @@
+"""What hangs on a post: mentions, tags, links and the search index; and who is told when one appears or changes."""
+
+from collections.abc import Collection, Iterable
+
+from sqlalchemy import bindparam, delete, insert, select, text
+
+from activitypub.audience import Visibility
+from node import notifications, search, tags
+from node.ids import PostId
+from node.runtime import Tx
+from node.schema import account, follow, mention, post, post_link
+from node.schema.meta import Id
+
+MAX_LINKS = 50
+
+_OF = bindparam("of", type_=Id)
+_MENTION = insert(mention)
+_LINK = insert(post_link)
+_UNLINK = delete(post_link).where(post_link.c.post_id == _OF)
+_MENTIONED = select(mention.c.account_id).where(mention.c.post_id == _OF)
+# `notify` as the partial index has it: SQLite compares the words of the condition.
+_WATCHERS = select(follow.c.follower_id).where(
+    follow.c.target_id == _OF, follow.c.state == "accepted", text("follow.notify")
+)
+_BOOSTERS = (
+    select(post.c.author_id)
+    .join(account, account.c.id == post.c.author_id)
+    .where(post.c.boost_of_id == _OF, account.c.domain.is_(None))
+)
+
+
+def lay(
+    tx: Tx, post_id: PostId, *, mention_ids: Iterable[int], tag_names: Iterable[str], links: Iterable[str], plain: str
+) -> None:
+    """Store what a new post names, and make it findable."""
+    mentions = [{"post_id": post_id, "account_id": account_id} for account_id in dict.fromkeys(mention_ids)]
+    if mentions:
+        tx.execute(_MENTION, mentions)
+    tags.attach(tx, post_id, tag_names)
+    _link(tx, post_id, links)
+    search.index(tx, post_id, plain)
+
+
+def relay(
+    tx: Tx, post_id: PostId, *, mention_ids: Iterable[int], tag_names: Iterable[str], links: Iterable[str], plain: str
+) -> list[int]:
+    """The same after an edit; returns who is newly mentioned.
+
+    Nobody stops being mentioned: they have the post, and an edit does not change who may see it.
+    """
+    known = set(mentioned(tx, post_id))
+    new = [account_id for account_id in dict.fromkeys(mention_ids) if account_id not in known]
+    if new:
+        tx.execute(_MENTION, [{"post_id": post_id, "account_id": account_id} for account_id in new])
+    tags.replace(tx, post_id, tag_names)
+    tx.execute(_UNLINK, {"of": post_id})
+    _link(tx, post_id, links)
+    search.replace(tx, post_id, plain)
+    return new
+
+
+def mentioned(tx: Tx, post_id: PostId) -> list[int]:
+    return tx.scalars(_MENTIONED, {"of": post_id})
+
+
+def tell_new(
+    tx: Tx, post_id: PostId, author_id: int, *, called: Collection[int], visibility: int, answers: int | None
+) -> None:
+    """Tell of a new post: the people it mentions, followers who asked to hear of every post, streams.
+
+    `answers` is the author who is answered. Followers hear of answers by the author to themselves, not of those to others.
+    """
+    notifications.notify_each(tx, called, "mention", author_id, post_id=post_id)
+    if visibility != Visibility.DIRECT and answers in (None, author_id):
+        watchers = set(tx.scalars(_WATCHERS, {"of": author_id})) - set(called)
+        notifications.notify_each(tx, sorted(watchers), "status", author_id, post_id=post_id)
+    tx.emit("update", post_id=post_id, account_id=author_id)
+
+
+def tell_changed(tx: Tx, post_id: PostId, author_id: int, *, called: Collection[int]) -> None:
+    """Tell of an edit: whom it newly mentions, people of this node who boosted what is now something else, streams."""
+    notifications.notify_each(tx, called, "mention", author_id, post_id=post_id)
+    notifications.notify_each(tx, tx.scalars(_BOOSTERS, {"of": post_id}), "update", author_id, post_id=post_id)
+    tx.emit("status.update", post_id=post_id, account_id=author_id)
+
+
+def _link(tx: Tx, post_id: PostId, links: Iterable[str]) -> None:
+    rows = [
+        {"post_id": post_id, "position": position, "url": url}
+        for position, url in enumerate(dict.fromkeys(links))
+        if position < MAX_LINKS
+    ]
+    if rows:
+        tx.execute(_LINK, rows)

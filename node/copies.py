@@ -1,0 +1,358 @@
+"""Copies of what peers' people post and boost. Whether a peer may say so is judged before (activitypub.authority)."""
+
+import html
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BindParameter, Row, Select, bindparam, delete, insert, literal, select, update
+
+from activitypub.audience import Visibility
+from activitypub.documents import Attachment, Poll
+from activitypub.vocabulary import same_origin
+from node import accounts, contents, deletion, media, notifications, revisions, sight, threads
+from node.errors import Forbidden, Unknown
+from node.html import to_text
+from node.ids import Millis, PostId
+from node.runtime import Tx
+from node.schema import account, poll, post, tombstone
+from node.schema.meta import Id
+from node.sight import Sight
+from node.viewer import Viewer, remote
+
+DAY = 86_400_000
+
+_OF = bindparam("of", type_=Id)
+_IRI: BindParameter[str] = bindparam("iri")
+_INSERT = insert(post)
+# What decides about a new post, in one statement: its author, and whether it is here or was deleted.
+_SITUATION = select(
+    account.c.domain,
+    account.c.suspended_at,
+    account.c.gone_at,
+    select(post.c.id).where(post.c.iri == _IRI).scalar_subquery().label("known"),
+    # By its author: another account of the same server may say that it deleted what it never wrote.
+    select(literal(1))
+    .select_from(tombstone)
+    .where(tombstone.c.iri == _IRI, tombstone.c.author_iri == account.c.iri)
+    .correlate(account)
+    .scalar_subquery()
+    .label("buried"),
+).where(account.c.id == bindparam("author", type_=Id))
+_PARENT = select(post.c.id, post.c.author_id, post.c.local, post.c.conversation_id, post.c.boost_of_id).where(
+    post.c.iri == _IRI
+)
+_STORED = select(post).where(post.c.id == _OF)
+_BOOSTED_BY = select(post.c.id).where(post.c.boost_of_id == _OF, post.c.author_id == bindparam("author", type_=Id))
+_BOOST = update(post).where(post.c.id == _OF).values(boosts_count=post.c.boosts_count + 1)
+_CHANGE = (
+    update(post)
+    .where(post.c.id == _OF)
+    .values(
+        content=bindparam("content"),
+        spoiler=bindparam("spoiler"),
+        sensitive=bindparam("sensitive"),
+        language=bindparam("language"),
+        visibility=bindparam("visibility"),
+        edited_at=bindparam("edited_at"),
+        url=bindparam("url"),
+        rev=post.c.rev + 1,
+    )
+)
+_INSERT_POLL = insert(poll)
+_POLL = select(poll).where(poll.c.post_id == _OF)
+_TALLY = (
+    update(poll)
+    .where(poll.c.post_id == _OF)
+    .values(options=bindparam("options"), voters_count=bindparam("voters_count"), expires_at=bindparam("expires_at"))
+)
+_DROP_POLL = delete(poll).where(poll.c.post_id == _OF)
+_TOUCH = update(post).where(post.c.id == _OF).values(rev=post.c.rev + 1)
+_ANCHOR = re.compile(r"<a\s([^>]*)>", re.IGNORECASE)
+_HREF = re.compile(r'href="(https?://[^"]*)"', re.IGNORECASE)
+_NO_LINK = re.compile(r'class="[^"]*\b(?:mention|hashtag)\b', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemotePost:
+    """A post of a peer's, or a boost when `boost_of_id` is set. `content` is sanitised already; times are ms UTC."""
+
+    iri: str
+    author_id: int
+    visibility: Visibility
+    created_at: int
+    url: str | None = None
+    object_type: str = "Note"
+    content: str = ""
+    spoiler: str = ""
+    sensitive: bool = False
+    language: str | None = None
+    in_reply_to_iri: str | None = None
+    edited_at: int | None = None
+    mention_ids: Sequence[int] = ()
+    tags: Sequence[str] = ()
+    attachments: Sequence[Attachment] = ()
+    poll: Poll | None = None
+    boost_of_id: int | None = None
+
+    @property
+    def plain(self) -> str:
+        """What search finds it by."""
+        text = to_text(self.content)
+        return f"{self.spoiler}\n{text}" if self.spoiler else text
+
+
+def store_remote(tx: Tx, new: RemotePost) -> PostId | None:
+    """Store a post or boost of a peer's. The same IRI, or the same boost, yields the row that is there.
+
+    None for what is not kept: deleted before (R50), by somebody who is suspended or gone, or a boost of something that
+    its author may not see or pass on (R46). Raises Unknown for an author who is not stored.
+    """
+    situation = tx.first(_SITUATION, {"iri": new.iri, "author": new.author_id})
+    if situation is None:
+        raise Unknown(new.iri)
+    if situation.known is not None:
+        return PostId(situation.known)
+    if situation.buried or situation.domain is None or situation.suspended_at or situation.gone_at:
+        return None
+    author = remote(new.author_id, situation.domain)
+    if new.boost_of_id is not None:
+        return _store_boost(tx, new, author, new.boost_of_id)
+    parent = _parent(tx, new, author)
+    post_id = _insert(tx, new, parent)
+    contents.lay(
+        tx,
+        post_id,
+        mention_ids=new.mention_ids,
+        tag_names=new.tags,
+        links=links(new.content),
+        plain=new.plain,
+    )
+    if new.attachments:
+        media.store_remote(tx, post_id, new.author_id, new.attachments)
+    if new.poll is not None:
+        tx.execute(_INSERT_POLL, {"id": post_id, "post_id": post_id} | _poll_values(new.poll, new.created_at))
+    if parent is not None and threads.is_counted_as_reply(new.visibility):
+        threads.answered(tx, parent.id, 1)
+    threads.adopt(tx, post_id, new.iri, new.author_id, parent.conversation_id if parent else post_id)
+    _tell(tx, post_id, new, parent)
+    return post_id
+
+
+def update_remote(tx: Tx, post_id: int, new: RemotePost) -> bool:
+    """Take over an edit; False if it is not newer than what is stored (R51).
+
+    Author and id never change, the audience only to a narrower one (R47). Tallies of a poll are taken over without an
+    edit, since peers send them with the old `updated`.
+    """
+    row = tx.first(_STORED, {"of": post_id})
+    if row is None or row.local or row.boost_of_id is not None or row.author_id != new.author_id or row.iri != new.iri:
+        return False
+    edited_at = None if new.edited_at is None else min(new.edited_at, tx.now)
+    if edited_at is None or edited_at <= (row.edited_at or row.created_at):
+        return edited_at in (None, row.edited_at, row.created_at) and _tally(tx, row, new)
+    revisions.keep(tx, row, revisions.media_ids(tx, row.id))
+    visibility = max(Visibility(row.visibility), new.visibility)
+    tx.execute(
+        _CHANGE,
+        {
+            "of": row.id,
+            "content": new.content,
+            "spoiler": new.spoiler,
+            "sensitive": new.sensitive,
+            "language": new.language,
+            "visibility": visibility,
+            "edited_at": edited_at,
+            "url": new.url,
+        },
+    )
+    _recount(tx, row, visibility)
+    added = contents.relay(
+        tx,
+        PostId(row.id),
+        mention_ids=new.mention_ids,
+        tag_names=new.tags,
+        links=links(new.content),
+        plain=new.plain,
+    )
+    media.store_remote(tx, row.id, row.author_id, new.attachments)
+    _replace_poll(tx, row, new)
+    contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
+    return True
+
+
+def delete_remote(tx: Tx, iri: str, author_iri: str) -> bool:
+    """Remove a peer's post, or boost, by its author; True if it was here. What is not here yet stays dead when it comes.
+
+    Raises Forbidden when somebody else is the author, and for an id of another origin than the one who deletes it.
+    """
+    row = deletion.found(tx, iri)
+    if row is None:
+        if not same_origin(iri, author_iri):
+            raise Forbidden("the deleted object is of another origin than the one who deletes it")
+        deletion.bury(tx, iri, author_iri, "Note")
+        return False
+    if row.local or row.author_iri != author_iri:
+        raise Forbidden("only its author can delete a post")
+    deletion.remove(tx, row)
+    return True
+
+
+def links(content: str) -> list[str]:
+    """Addresses that sanitised HTML links to, but for mentions and tags."""
+    found: list[str] = []
+    for anchor in _ANCHOR.finditer(content):
+        href = _HREF.search(anchor[1])
+        if href is not None and not _NO_LINK.search(anchor[1]):
+            found.append(html.unescape(href[1]))
+    return found
+
+
+def _insert(tx: Tx, new: RemotePost, parent: Row[Any] | None, boosted: Row[Any] | None = None) -> PostId:
+    created_at = min(new.created_at, tx.now)
+    post_id = PostId(tx.new_id(created_at))
+    tx.execute(
+        _INSERT,
+        {
+            "id": post_id,
+            "iri": new.iri,
+            "url": new.url,
+            "author_id": new.author_id,
+            "local": False,
+            "boost_of_id": boosted and boosted.id,
+            "object_type": new.object_type,
+            "content": "" if boosted else new.content,
+            "spoiler": "" if boosted else new.spoiler,
+            "sensitive": new.sensitive,
+            "language": new.language,
+            "visibility": max(new.visibility, boosted.visibility) if boosted else new.visibility,
+            "in_reply_to_id": parent and parent.id,
+            "in_reply_to_iri": None if new.in_reply_to_iri == new.iri else new.in_reply_to_iri,
+            "in_reply_to_account_id": parent and parent.author_id,
+            "conversation_id": parent.conversation_id if parent else post_id,
+            "created_at": created_at,
+            "edited_at": None if new.edited_at is None else min(new.edited_at, tx.now),
+        },
+    )
+    if threads.is_counted(new.visibility):
+        accounts.count_posts(tx, new.author_id, 1, created_at)
+    return post_id
+
+
+def _parent(tx: Tx, new: RemotePost, author: Viewer) -> Row[Any] | None:
+    """The parent if it is here. One of ours that the author may not see is none: nobody writes into a thread unseen."""
+    if new.in_reply_to_iri is None:
+        return None
+    row = tx.first(_PARENT, {"iri": new.in_reply_to_iri})
+    if row is None or row.boost_of_id is not None:
+        return None
+    if row.local and seen_by(tx, author, row.id) is None:
+        return None
+    return row
+
+
+def seen_by(tx: Tx, viewer: Viewer, post_id: int) -> Row[Any] | None:
+    """(id, author_id, visibility, boost_of_id) of a post if that account, which is not the one that acts, may see it."""
+    values = {"id": post_id, "viewer": viewer.account_id, "now": tx.now}
+    return tx.first(sight.statement(viewer, _seen), values)
+
+
+def _seen(eyes: Sight) -> Select[Any]:
+    return select(post.c.id, post.c.author_id, post.c.visibility, post.c.boost_of_id).where(
+        post.c.id == bindparam("id", type_=Id), eyes.visible(post)
+    )
+
+
+def _store_boost(tx: Tx, new: RemotePost, author: Viewer, boosted_id: int) -> PostId | None:
+    boosted = seen_by(tx, author, boosted_id)
+    if boosted is None or boosted.boost_of_id is not None or not may_boost(boosted, new.author_id):
+        return None
+    known = tx.scalar(_BOOSTED_BY, {"of": boosted_id, "author": new.author_id})
+    if known is not None:
+        return PostId(known)
+    post_id = _insert(tx, new, None, boosted)
+    tx.execute(_BOOST, {"of": boosted_id})
+    if _is_recent(tx, new):
+        notifications.notify(tx, boosted.author_id, "reblog", new.author_id, post_id=PostId(boosted_id))
+    tx.emit("update", post_id=post_id, account_id=new.author_id)
+    return post_id
+
+
+def may_boost(row: Row[Any], account_id: int) -> bool:
+    """Whether somebody who sees a post (id, author_id, visibility) may pass it on (R46)."""
+    if row.visibility == Visibility.FOLLOWERS:
+        return bool(row.author_id == account_id)
+    return bool(row.visibility <= Visibility.UNLISTED)
+
+
+def _is_recent(tx: Tx, new: RemotePost) -> bool:
+    """Older than what a peer would still deliver is history that somebody fetched: no news for anybody."""
+    return new.created_at >= tx.now - tx.settings.federation.delivery_days * DAY
+
+
+def _tell(tx: Tx, post_id: PostId, new: RemotePost, parent: Row[Any] | None) -> None:
+    if not _is_recent(tx, new):
+        tx.emit("update", post_id=post_id, account_id=new.author_id)
+        return
+    # An answer to something that is not here answers nobody we know, and so it is none to the author themselves.
+    answers = parent.author_id if parent is not None else (0 if new.in_reply_to_iri else None)
+    contents.tell_new(tx, post_id, new.author_id, called=new.mention_ids, visibility=new.visibility, answers=answers)
+
+
+def _recount(tx: Tx, row: Row[Any], visibility: Visibility) -> None:
+    """What became narrower is no longer among the numbers."""
+    if threads.is_counted(row.visibility) and not threads.is_counted(visibility):
+        accounts.count_posts(tx, row.author_id, -1)
+    lost = threads.is_counted_as_reply(row.visibility) and not threads.is_counted_as_reply(visibility)
+    if lost and row.in_reply_to_id is not None:
+        threads.answered(tx, row.in_reply_to_id, -1)
+
+
+def _poll_values(said: Poll, created_at: int) -> dict[str, Any]:
+    closed_at = said.closed_at if said.closed_at != 0 else created_at
+    return {
+        "multiple": said.multiple,
+        "expires_at": said.ends_at if closed_at is None else closed_at,
+        "options": [{"title": option.name, "votes": option.votes} for option in said.options],
+        "voters_count": said.voters,
+    }
+
+
+def _tally(tx: Tx, row: Row[Any], new: RemotePost) -> bool:
+    """Take over votes of a poll whose options are still the same."""
+    stored = tx.first(_POLL, {"of": row.id}) if new.poll is not None else None
+    if stored is None or new.poll is None:
+        return False
+    values = _poll_values(new.poll, Millis(row.created_at))
+    if [one["title"] for one in stored.options] != [one["title"] for one in values["options"]]:
+        return False
+    del values["multiple"]
+    if all(getattr(stored, name) == value for name, value in values.items()):
+        return False
+    tx.execute(_TALLY, {"of": row.id} | values)
+    tx.execute(_TOUCH, {"of": row.id})
+    tx.emit("status.update", post_id=row.id, account_id=row.author_id)
+    return True
+
+
+def _replace_poll(tx: Tx, row: Row[Any], new: RemotePost) -> None:
+    """Options that an edit left alone keep the votes that were cast here; other options are another poll."""
+    if row.object_type != "Question" or _tally_kept(tx, row, new):
+        return
+    tx.execute(_DROP_POLL, {"of": row.id})
+    if new.poll is not None:
+        tx.execute(_INSERT_POLL, {"id": row.id, "post_id": row.id} | _poll_values(new.poll, row.created_at))
+
+
+def _tally_kept(tx: Tx, row: Row[Any], new: RemotePost) -> bool:
+    stored = tx.first(_POLL, {"of": row.id})
+    if stored is None or new.poll is None:
+        return False
+    values = _poll_values(new.poll, row.created_at)
+    if [one["title"] for one in stored.options] != [one["title"] for one in values["options"]]:
+        return False
+    if values.pop("multiple") != stored.multiple:
+        return False
+    tx.execute(_TALLY, {"of": row.id} | values)
+    return True

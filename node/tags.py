@@ -1,0 +1,152 @@
+"""Tags: found by one normalised name (NFKC, casefold; R59), shown as they were first written."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Executable, Row, Select, bindparam, delete, func, insert, select
+
+from activitypub.audience import Visibility
+from node import db, sight
+from node.errors import NotFound
+from node.ids import PostId, floor_id
+from node.runtime import Tx
+from node.schema import post, post_tag, tag, tag_follow
+from node.schema.meta import Id
+from node.sight import Sight
+from node.text import normalise_tag
+
+NAME_LENGTH = 255
+DAY = 86_400_000
+DAYS = 7
+
+_NAMED = select(tag.c.id, tag.c.name, tag.c.display).where(tag.c.name.in_(bindparam("names", expanding=True)))
+_ATTACH = insert(post_tag)
+_DETACH = delete(post_tag).where(post_tag.c.post_id == bindparam("of", type_=Id))
+_OF_POST = (
+    select(tag.c.name)
+    .join(post_tag, post_tag.c.tag_id == tag.c.id)
+    .where(post_tag.c.post_id == bindparam("of", type_=Id))
+    .order_by(tag.c.name)
+)
+_FOLLOWED = select(tag_follow.c.tag_id).where(
+    tag_follow.c.account_id == sight.VIEWER, tag_follow.c.tag_id.in_(bindparam("tags", expanding=True))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """Use of a tag on one day (UTC), in posts for everybody; `start` is in ms."""
+
+    start: int
+    uses: int
+    accounts: int
+
+
+def ensure(tx: Tx, names: Iterable[str]) -> dict[str, int]:
+    """Ids of the tags with these names, as written, by normalised name; new ones are made. What is no name is left out."""
+    written: dict[str, str] = {}
+    for name in names:
+        normal = normalise_tag(name)
+        if normal and len(normal) <= NAME_LENGTH:
+            written.setdefault(normal, name.strip().lstrip("#＃")[:NAME_LENGTH])
+    if not written:
+        return {}
+    found = _ids(tx, written)
+    missing = [name for name in written if name not in found]
+    if missing:
+        new = [{"name": name, "display": written[name], "created_at": tx.now} for name in missing]
+        tx.execute(_insert_new(tx.dialect), new)
+        found |= _ids(tx, missing)
+    return found
+
+
+def attach(tx: Tx, post_id: PostId, names: Iterable[str]) -> None:
+    """Give a post its tags. It must have none yet, see `replace`."""
+    ids = ensure(tx, names)
+    if ids:
+        tx.execute(_ATTACH, [{"tag_id": id_, "post_id": post_id} for id_ in ids.values()])
+
+
+def replace(tx: Tx, post_id: PostId, names: Iterable[str]) -> None:
+    tx.execute(_DETACH, {"of": post_id})
+    attach(tx, post_id, names)
+
+
+def names_of(tx: Tx, post_id: PostId) -> list[str]:
+    """Normalised names of a post's tags."""
+    return tx.scalars(_OF_POST, {"of": post_id})
+
+
+def named(tx: Tx, names: Iterable[str]) -> dict[str, Row[Any]]:
+    """Rows (id, name, display) of those tags that exist, by normalised name."""
+    wanted = {normalise_tag(name) for name in names} - {""}
+    return {row.name: row for row in tx.rows(_NAMED, {"names": sorted(wanted)})} if wanted else {}
+
+
+def get(tx: Tx, name: str) -> Row[Any]:
+    """The tag (id, name, display). NotFound if nobody ever used or followed it."""
+    found = named(tx, [name])
+    if not found:
+        raise NotFound
+    return next(iter(found.values()))
+
+
+def search(tx: Tx, q: str, *, limit: int = 20, offset: int = 0) -> Sequence[Row[Any]]:
+    """Tags (id, name, display) that begin with what was typed, the shortest and so the exact one first."""
+    begin = normalise_tag(q)
+    if not begin or len(begin) > NAME_LENGTH:
+        return []
+    return tx.rows(
+        select(tag.c.id, tag.c.name, tag.c.display)
+        .where(tag.c.name.startswith(begin, autoescape=True))
+        .order_by(func.length(tag.c.name), tag.c.name)
+        .limit(limit)
+        .offset(offset)
+    )
+
+
+def followed(tx: Tx, tag_ids: Sequence[int]) -> set[int]:
+    """Those of the tags that the viewer follows."""
+    if not tag_ids or tx.viewer.account_id is None:
+        return set()
+    return set(tx.scalars(_FOLLOWED, {"viewer": tx.viewer.account_id, "tags": list(tag_ids)}))
+
+
+def history(tx: Tx, tag_ids: Sequence[int]) -> dict[int, list[Day]]:
+    """The last seven days of each tag, today first, as far as the viewer may see them."""
+    today = tx.now - tx.now % DAY
+    starts = [today - DAY * ago for ago in range(DAYS)]
+    counted: dict[int, dict[int, Day]] = defaultdict(dict)
+    if tag_ids:
+        since = {"since": floor_id(starts[-1]), "tags": list(tag_ids)}
+        for row in sight.rows(tx, _history, since):
+            counted[row.tag_id][row.day] = Day(row.day * DAY, row.uses, row.accounts)
+    return {id_: [counted[id_].get(start // DAY, Day(start, 0, 0)) for start in starts] for id_ in tag_ids}
+
+
+def _history(eyes: Sight) -> Select[Any]:
+    day = (post.c.created_at // DAY).label("day")
+    accounts = func.count(post.c.author_id.distinct())
+    return (
+        select(post_tag.c.tag_id, day, func.count().label("uses"), accounts.label("accounts"))
+        .join(post, post.c.id == post_tag.c.post_id)
+        .where(
+            post_tag.c.tag_id.in_(bindparam("tags", expanding=True)),
+            post_tag.c.post_id >= bindparam("since", type_=Id),
+            post.c.visibility == Visibility.PUBLIC,
+            eyes.visible(post),
+        )
+        .group_by(post_tag.c.tag_id, day)
+    )
+
+
+def _ids(tx: Tx, names: Iterable[str] | Mapping[str, str]) -> dict[str, int]:
+    return {row.name: row.id for row in tx.rows(_NAMED, {"names": list(names)})}
+
+
+@cache
+def _insert_new(dialect: str) -> Executable:
+    return db.insert_or_ignore(dialect, tag, ["name"])
