@@ -1,0 +1,227 @@
+"""Fetching documents of peers within bounds: whom, how many, how often, and not again what failed just now."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from yarl import URL
+
+from activitypub.client import Client, Limits
+from activitypub.errors import FetchFailed, HostRefused, Malformed, ProtocolError, Refused
+from activitypub.guard import Guard, Lookup, system_lookup
+from activitypub.signatures import Flavour, SigningKey
+from activitypub.vocabulary import host
+from node.config import Settings
+from node.federation import peers
+from node.runtime import Node
+
+AT_ONCE = 16
+AT_ONCE_PER_HOST = 4
+BURST, PER_SECOND = 200.0, 20.0
+"""Documents of one host: so many at once, then so many a second."""
+REMEMBERED = 10_000
+GONE_SECONDS, FAILED_SECONDS = 600.0, 30.0
+BLOCKED_SECONDS = 5.0
+USER_AGENT = "Corridor/0.1 (+{base})"
+
+
+class PeerGuard(Guard):
+    """The guard that also knows who is a peer: no redirect leads to a host that this node does not deal with."""
+
+    def __init__(self, settings: Settings) -> None:
+        federation = settings.federation
+        every_loopback = federation.allow_loopback and not federation.private_peers
+        super().__init__(
+            allow_http=settings.node.scheme == "http",
+            private="loopback" if every_loopback else federation.private_peers,
+        )
+        self._settings = settings
+        self.blocked: frozenset[str] = frozenset()
+
+    def check_url(self, text: str) -> URL:
+        url = super().check_url(text)
+        try:
+            domain = host(str(url))
+            peers.admit(self._settings, domain)
+        except (Malformed, Refused) as error:
+            raise HostRefused(f"{text[:200]} is refused: {error}", url=text) from error
+        if domain in self.blocked:
+            raise HostRefused(f"{text[:200]} is refused: {domain} is blocked", url=text)
+        return url
+
+
+class Flavours:
+    """Which signatures each peer takes: from the database at the start, learnt on the way, stored now and then."""
+
+    def __init__(self, settings: Settings, known: dict[str, str]) -> None:
+        chosen = settings.federation.signature
+        self._fixed = None if chosen == "auto" else Flavour(chosen)
+        self._known = {domain: Flavour(flavour) for domain, flavour in known.items()}
+        self._new: dict[str, str] = {}
+
+    def of(self, domain: str) -> Flavour | None:
+        return self._fixed or self._known.get(domain)
+
+    def remember(self, domain: str, flavour: Flavour) -> None:
+        if self._known.get(domain) is not flavour:
+            self._known[domain] = flavour
+            self._new[domain] = flavour.value
+
+    def advertised(self, domain: str) -> None:
+        """Its server says that it reads RFC 9421 (FEP-844e)."""
+        if domain not in self._known:
+            self.remember(domain, Flavour.RFC9421)
+
+    def take_new(self) -> dict[str, str]:
+        """What is not stored yet."""
+        new, self._new = self._new, {}
+        return new
+
+
+def open_client(
+    settings: Settings,
+    guard: Guard,
+    flavours: Flavours,
+    *,
+    signing_key: Callable[[], SigningKey | None],
+    clock: Callable[[], float],
+    lookup: Lookup = system_lookup,
+) -> Client:
+    federation = settings.federation
+    return Client(
+        guard,
+        user_agent=USER_AGENT.format(base=settings.base),
+        signing_key=signing_key,
+        clock=clock,
+        lookup=lookup,
+        limits=Limits(
+            deadline=federation.timeout_seconds,
+            document_bytes=federation.max_document_bytes,
+            connections=max(100, federation.workers * federation.connections_per_peer + AT_ONCE),
+            connections_per_host=federation.connections_per_peer + AT_ONCE_PER_HOST,
+        ),
+        flavour_for=flavours.of,
+        remember=flavours.remember,
+    )
+
+
+class Fetcher:
+    """One per process. Whoever asks for a document that is on its way already waits for the same answer."""
+
+    def __init__(self, node: Node, client: Client, guard: PeerGuard | None = None) -> None:
+        self._node = node
+        self.client = client
+        self._guard = guard
+        self._blocked: frozenset[str] = frozenset()
+        self._blocked_until = 0.0
+        self._underway: dict[str, asyncio.Task[dict[str, Any]]] = {}
+        self._failed: OrderedDict[str, tuple[ProtocolError, float]] = OrderedDict()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._hosts: OrderedDict[str, _Host] = OrderedDict()
+
+    async def blocked(self) -> frozenset[str]:
+        """Peers that an administrator blocked, as of a few seconds ago."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._blocked_until:
+            self._blocked_until = now + BLOCKED_SECONDS
+            self._blocked = await self._node.read(peers.blocked)
+            if self._guard is not None:
+                self._guard.blocked = self._blocked
+        return self._blocked
+
+    def forget_blocks(self) -> None:
+        """Read the block list anew at the next question."""
+        self._blocked_until = 0.0
+
+    async def admit(self, domain: str) -> None:
+        """Raise Refused unless this node deals with `domain`."""
+        peers.admit(self._node.settings, domain)
+        if domain in await self.blocked():
+            raise Refused(f"{domain} is blocked")
+
+    async def document(self, iri: str, *, fresh: bool = False) -> dict[str, Any]:
+        """The document at `iri`, which its own origin vouches for. Raises FetchFailed, Malformed, Refused.
+
+        `fresh` asks even if the last answer was a failure.
+        """
+        iri = iri.partition("#")[0]
+        await self.admit(host(iri))
+        if not fresh:
+            self._refuse_failed(iri)
+        task = self._underway.get(iri)
+        if task is None:
+            task = asyncio.create_task(self._fetch(iri))
+            self._underway[iri] = task
+            task.add_done_callback(lambda done: self._landed(iri, done))
+        return await asyncio.shield(task)
+
+    async def aclose(self) -> None:
+        """Break off what is under way."""
+        tasks = list(self._underway.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _landed(self, iri: str, done: "asyncio.Task[dict[str, Any]]") -> None:
+        self._underway.pop(iri, None)
+        if not done.cancelled():
+            done.exception()  # whoever asked may have gone away; then nobody else reads it
+
+    async def json(self, url: str) -> dict[str, Any]:
+        """A WebFinger answer or the like. Raises as `document` does."""
+        domain = host(url)
+        await self.admit(domain)
+        self._refuse_failed(url)
+        async with self._slots, self._host(domain).slots:
+            try:
+                return await self.client.json(url)
+            except ProtocolError as error:
+                self._remember_failure(url, error)
+                raise
+
+    async def _fetch(self, iri: str) -> dict[str, Any]:
+        at_host = self._host(host(iri))
+        at_host.spend(asyncio.get_running_loop().time(), iri)
+        async with self._slots, at_host.slots:
+            try:
+                return await self.client.document(iri)
+            except ProtocolError as error:
+                self._remember_failure(iri, error)
+                raise
+
+    def _host(self, domain: str) -> "_Host":
+        found = self._hosts.setdefault(domain, _Host())
+        self._hosts.move_to_end(domain)
+        while len(self._hosts) > REMEMBERED:
+            self._hosts.popitem(last=False)
+        return found
+
+    def _refuse_failed(self, url: str) -> None:
+        error, until = self._failed.get(url, (None, 0.0))
+        if error is not None and asyncio.get_running_loop().time() < until:
+            raise error.with_traceback(None)
+
+    def _remember_failure(self, url: str, error: ProtocolError) -> None:
+        seconds = FAILED_SECONDS if error.retry else GONE_SECONDS
+        self._failed[url] = (error, asyncio.get_running_loop().time() + seconds)
+        self._failed.move_to_end(url)
+        while len(self._failed) > REMEMBERED:
+            self._failed.popitem(last=False)
+
+
+class _Host:
+    """A token bucket and a number of connections."""
+
+    def __init__(self) -> None:
+        self.slots = asyncio.Semaphore(AT_ONCE_PER_HOST)
+        self._tokens = BURST
+        self._at: float | None = None
+
+    def spend(self, now: float, url: str) -> None:
+        if self._at is not None:
+            self._tokens = min(BURST, self._tokens + (now - self._at) * PER_SECOND)
+        self._at = now
+        if self._tokens < 1:
+            raise FetchFailed(f"{url}: too much is being fetched from there", url=url, retry=True)
+        self._tokens -= 1

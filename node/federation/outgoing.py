@@ -1,0 +1,336 @@
+"""What local people do, told to the peers it concerns: implements `node.outgoing.Outgoing`.
+
+Every method runs in the transaction of the deed itself: what is stored is announced, what is rolled back never was
+(protocol R87). The first question is always who would get it, since most of what people do here concerns nobody elsewhere.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select, update
+
+from activitypub import build
+from activitypub.audience import Visibility
+from activitypub.vocabulary import PUBLIC, Iri
+from node.federation import delivery, recipients, render
+from node.federation.delivery import Target
+from node.runtime import Tx
+from node.schema import account, block, favourite, follow, mention, post, report
+
+_ACTOR, _TARGET, _BOOSTED = account.alias("actor"), account.alias("target"), post.alias("boosted")
+
+_POST = (
+    select(
+        post.c.id,
+        post.c.iri,
+        post.c.local,
+        post.c.local_only,
+        post.c.visibility,
+        post.c.object_type,
+        post.c.boost_of_id,
+        post.c.author_id,
+        _ACTOR.c.iri.label("author_iri"),
+        _ACTOR.c.followers_iri,
+        _BOOSTED.c.iri.label("boosted_iri"),
+    )
+    .select_from(
+        post.join(_ACTOR, _ACTOR.c.id == post.c.author_id).outerjoin(_BOOSTED, _BOOSTED.c.id == post.c.boost_of_id)
+    )
+    # The end of an account is told once, by `account_deleted`; its keys are not believed afterwards.
+    .where(post.c.id == bindparam("id"), _ACTOR.c.gone_at.is_(None))
+)
+_MENTIONED = (
+    select(account.c.iri)
+    .join(mention, mention.c.account_id == account.c.id)
+    .where(mention.c.post_id == bindparam("id"))
+    .order_by(account.c.handle)
+)
+
+
+def _pair(table: Any, actor_column: Any, target_column: Any) -> Any:
+    """(row of `table`, iri and domain of who did it and to whom)."""
+    return (
+        select(
+            table,
+            _ACTOR.c.iri.label("actor_iri"),
+            _ACTOR.c.domain.label("actor_domain"),
+            _TARGET.c.iri.label("target_iri"),
+            _TARGET.c.domain.label("target_domain"),
+        )
+        .select_from(table.join(_ACTOR, _ACTOR.c.id == actor_column).join(_TARGET, _TARGET.c.id == target_column))
+        .where(table.c.id == bindparam("id"))
+    )
+
+
+_FOLLOW = _pair(follow, follow.c.follower_id, follow.c.target_id)
+_BLOCK = _pair(block, block.c.account_id, block.c.target_id)
+_REPORT = _pair(report, report.c.reporter_id, report.c.target_id)
+_FAVOURITE = (
+    select(
+        favourite,
+        post.c.iri.label("post_iri"),
+        post.c.local_only,
+        post.c.author_id,
+        _ACTOR.c.iri.label("actor_iri"),
+        _ACTOR.c.domain.label("actor_domain"),
+        _TARGET.c.iri.label("target_iri"),
+        _TARGET.c.domain.label("target_domain"),
+    )
+    .select_from(
+        favourite.join(post, post.c.id == favourite.c.post_id)
+        .join(_ACTOR, _ACTOR.c.id == favourite.c.account_id)
+        .join(_TARGET, _TARGET.c.id == post.c.author_id)
+    )
+    .where(favourite.c.id == bindparam("id"))
+)
+_ACCOUNT = select(account).where(account.c.id == bindparam("id"))
+_POST_IRIS = select(post.c.iri).where(post.c.id.in_(bindparam("ids", expanding=True)), post.c.local_only.is_(False))
+
+
+class Federation:
+    """Holds nothing; one instance serves any number of nodes."""
+
+    # --- Posts and boosts
+
+    def post_created(self, tx: Tx, post_id: int) -> None:
+        row = _travelling(tx, post_id)
+        if row is None:
+            return
+        to = recipients.audience(tx, row.author_id, post_id, row.visibility)
+        if to:
+            key = row.iri
+            delivery.enqueue(tx, render.activity(tx, post_id), actor_id=row.author_id, about=row.iri, key=key, to=to)
+
+    def post_updated(self, tx: Tx, post_id: int) -> None:
+        row = _travelling(tx, post_id)
+        if row is None or row.boost_of_id is not None:
+            return
+        # Whoever lost sight of a followers-only post must not get its new words for having favourited the old ones.
+        public = row.visibility <= Visibility.UNLISTED
+        reach = recipients.involved if public else recipients.audience
+        to = reach(tx, row.author_id, post_id, row.visibility)
+        if not to:
+            return
+        delivery.withdraw(tx, actor_id=row.author_id, about=row.iri, kinds=["Update"], to=to)
+        note = render.note(tx, post_id)
+        doc = build.update(
+            note, iri=_new_iri(tx, row.author_iri, "Update"), actor=row.author_iri, to=note["to"], cc=note["cc"]
+        )
+        delivery.enqueue(tx, doc, actor_id=row.author_id, about=row.iri, key=row.iri, to=to)
+
+    def post_deleted(self, tx: Tx, post_id: int) -> None:
+        row = _travelling(tx, post_id)
+        if row is None:
+            return
+        to = recipients.involved(tx, row.author_id, post_id, row.visibility)
+        to = _merged(to, delivery.underway(tx, actor_id=row.author_id, about=row.iri))
+        kinds = ["Announce"] if row.boost_of_id is not None else ["Create", "Update"]
+        unseen = delivery.withdraw(tx, actor_id=row.author_id, about=row.iri, kinds=kinds, to=to)
+        to = [one for one in to if one.inbox not in unseen]
+        if not to:
+            return
+        doc = _undone_boost(tx, row) if row.boost_of_id is not None else _deletion(tx, row)
+        delivery.enqueue(tx, doc, actor_id=row.author_id, about=row.iri, key=row.iri, to=to)
+
+    # --- Favourites
+
+    def favourited(self, tx: Tx, favourite_id: int) -> None:
+        row = tx.first(_FAVOURITE, {"id": favourite_id})
+        if row is not None and _leaves(row) and not row.local_only:
+            doc = _like(tx, row)
+            _send(tx, doc, row.account_id, about=row.post_iri, key=doc["id"], to=recipients.one(tx, row.author_id))
+
+    def unfavourited(self, tx: Tx, favourite_id: int) -> None:
+        row = tx.first(_FAVOURITE, {"id": favourite_id})
+        if row is not None and _leaves(row) and not row.local_only:
+            like = _like(tx, row)
+            doc = build.undo(like, iri=_undo_iri(like["id"]), actor=row.actor_iri, to=[row.target_iri])
+            _send(tx, doc, row.account_id, about=row.post_iri, key=like["id"], to=recipients.one(tx, row.author_id))
+
+    # --- Follows
+
+    def follow_asked(self, tx: Tx, follow_id: int) -> None:
+        row = tx.first(_FOLLOW, {"id": follow_id})
+        if row is None or not _leaves(row):
+            return
+        if row.iri is None:  # the answer names it
+            tx.execute(update(follow).where(follow.c.id == follow_id).values(iri=_follow_iri(tx, row)))
+        _send(
+            tx,
+            _follow(tx, row),
+            row.follower_id,
+            about=row.target_iri,
+            key=_key(row),
+            to=recipients.one(tx, row.target_id),
+        )
+
+    def unfollowed(self, tx: Tx, follow_id: int) -> None:
+        row = tx.first(_FOLLOW, {"id": follow_id})
+        if row is None or not _leaves(row):
+            return
+        doc = build.undo(
+            _follow(tx, row),
+            iri=_new_iri(tx, row.actor_iri, "Undo"),
+            actor=row.actor_iri,
+            to=[row.target_iri],
+        )
+        _send(tx, doc, row.follower_id, about=row.target_iri, key=_key(row), to=recipients.one(tx, row.target_id))
+
+    def follow_answered(self, tx: Tx, follow_id: int, *, accepted: bool) -> None:
+        row = tx.first(_FOLLOW, {"id": follow_id})
+        if row is not None and row.actor_domain is not None and row.target_domain is None:
+            answer_follow(
+                tx, _follow(tx, row), followed_id=row.target_id, follower_id=row.follower_id, accepted=accepted
+            )
+
+    # --- Blocks
+
+    def blocked(self, tx: Tx, block_id: int) -> None:
+        row = tx.first(_BLOCK, {"id": block_id})
+        if row is not None and _leaves(row):
+            to = recipients.one(tx, row.target_id)
+            _send(tx, _block(tx, row), row.account_id, about=row.target_iri, key=_key(row), to=to)
+
+    def unblocked(self, tx: Tx, block_id: int) -> None:
+        row = tx.first(_BLOCK, {"id": block_id})
+        if row is not None and _leaves(row):
+            original = _block(tx, row)
+            doc = build.undo(original, iri=_undo_iri(original["id"]), actor=row.actor_iri, to=[row.target_iri])
+            _send(tx, doc, row.account_id, about=row.target_iri, key=_key(row), to=recipients.one(tx, row.target_id))
+
+    # --- Accounts
+
+    def profile_changed(self, tx: Tx, account_id: int) -> None:
+        row = tx.first(_ACCOUNT, {"id": account_id})
+        if row is None or row.domain is not None:
+            return
+        to = recipients.followers(tx, account_id)
+        if row.iri == tx.urls.node_actor:
+            to = recipients.all_peers(tx)
+        _update_actor(tx, row, to)
+
+    def account_deleted(self, tx: Tx, account_id: int) -> None:
+        """Copies may be anywhere, so every peer is told. The account's keys must stay until this is delivered."""
+        row = tx.first(_ACCOUNT, {"id": account_id})
+        if row is None or row.domain is not None:
+            return
+        to = _merged(recipients.followers(tx, account_id), recipients.all_peers(tx))
+        delivery.withdraw(tx, actor_id=account_id, about=row.iri, kinds=["Update"], to=to)
+        doc = build.delete(row.iri, iri=Iri(f"{row.iri}#delete"), actor=row.iri, to=[PUBLIC])
+        _send(tx, doc, account_id, about=row.iri, key=row.iri, to=to)
+
+    # --- Reports
+
+    def reported(self, tx: Tx, report_id: int) -> None:
+        """By the node's actor, so that the reporter is not named (protocol R54)."""
+        row = tx.first(_REPORT, {"id": report_id})
+        if row is None or not _leaves(row):
+            return
+        node_actor = tx.first(select(account.c.id, account.c.iri).where(account.c.iri == tx.urls.node_actor))
+        if node_actor is None:
+            return
+        reported = [row.target_iri, *(tx.scalars(_POST_IRIS, {"ids": row.post_ids}) if row.post_ids else [])]
+        iri = tx.urls.activity(node_actor.iri, "Flag", report_id)
+        doc = build.flag(reported, iri=Iri(iri), actor=node_actor.iri, content=row.comment, to=[row.target_iri])
+        _send(tx, doc, node_actor.id, about=row.target_iri, key=iri, to=recipients.one(tx, row.target_id))
+
+
+# --- Not caused by a rule of a feature ----------------------------------------------------------------------------
+
+
+def greet(tx: Tx) -> None:
+    """Tell every peer that this node is up, by an Update of its own actor: their breakers close when they read it."""
+    row = tx.first(select(account).where(account.c.iri == tx.urls.node_actor))
+    if row is not None:
+        _update_actor(tx, row, recipients.all_peers(tx))
+
+
+def answer_follow(tx: Tx, asked: dict[str, Any], *, followed_id: int, follower_id: int, accepted: bool) -> None:
+    """Accept or Reject of a Follow by a remote account; `asked` is {"id", "type", "actor", "object"}."""
+    make = build.accept if accepted else build.reject
+    actor, follower = asked["object"], asked["actor"]
+    doc = make(asked, iri=_new_iri(tx, actor, "Accept" if accepted else "Reject"), actor=actor, to=[follower])
+    to = recipients.one(tx, follower_id)
+    _send(tx, doc, followed_id, about=asked["id"], key=f"{follower} {actor}", to=to)
+
+
+# --- Parts --------------------------------------------------------------------------------------------------------
+
+
+def _travelling(tx: Tx, post_id: int) -> Row[Any] | None:
+    """The post, if it is one of ours that may leave the node at all."""
+    row = tx.first(_POST, {"id": post_id})
+    return row if row is not None and row.local and not row.local_only else None
+
+
+def _leaves(row: Row[Any]) -> bool:
+    """Something that one of ours did to somebody elsewhere."""
+    return row.actor_domain is None and row.target_domain is not None
+
+
+def _send(tx: Tx, doc: dict[str, Any], actor_id: int, *, about: str, key: str, to: Sequence[Target]) -> None:
+    if to:
+        delivery.enqueue(tx, doc, actor_id=actor_id, about=about, key=key, to=to)
+
+
+def _update_actor(tx: Tx, row: Row[Any], to: Sequence[Target]) -> None:
+    if not to:
+        return
+    delivery.withdraw(tx, actor_id=row.id, about=row.iri, kinds=["Update"], to=to)
+    doc = build.update(
+        render.actor(tx, row.id),
+        iri=_new_iri(tx, row.iri, "Update"),
+        actor=row.iri,
+        to=[PUBLIC],
+        cc=[row.followers_iri] if row.followers_iri else [],
+    )
+    delivery.enqueue(tx, doc, actor_id=row.id, about=row.iri, key=row.iri, to=to)
+
+
+def _deletion(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+    tombstone = build.tombstone(row.iri, former_type=row.object_type, deleted=tx.now)
+    direct = row.visibility == Visibility.DIRECT
+    to = [Iri(iri) for iri in tx.scalars(_MENTIONED, {"id": row.id})] if direct else [PUBLIC]
+    return build.delete(tombstone, iri=Iri(f"{row.iri}#delete"), actor=row.author_iri, to=to)
+
+
+def _undone_boost(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+    original = render.activity(tx, row.id)
+    return build.undo(
+        original, iri=_undo_iri(original["id"]), actor=row.author_iri, to=original["to"], cc=original.get("cc", ())
+    )
+
+
+def _like(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+    iri = row.iri or tx.urls.activity(row.actor_iri, "Like", row.id)
+    return build.like(row.post_iri, iri=Iri(iri), actor=row.actor_iri, to=[row.target_iri])
+
+
+def _follow_iri(tx: Tx, row: Row[Any]) -> Iri:
+    return Iri(row.iri or tx.urls.activity(row.actor_iri, "Follow", row.id))
+
+
+def _follow(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+    return build.follow(row.target_iri, iri=_follow_iri(tx, row), actor=row.actor_iri)
+
+
+def _block(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+    iri = row.iri or tx.urls.activity(row.actor_iri, "Block", row.id)
+    return build.block(row.target_iri, iri=Iri(iri), actor=row.actor_iri)
+
+
+def _key(row: Row[Any]) -> str:
+    """Follow, its answer, its Undo and a block between two people stay in order."""
+    return f"{row.actor_iri} {row.target_iri}"
+
+
+def _new_iri(tx: Tx, actor_iri: str, kind: str) -> Iri:
+    return Iri(tx.urls.activity(actor_iri, kind, tx.new_id()))
+
+
+def _undo_iri(undone: str) -> Iri:
+    return Iri(f"{undone}/undo")
+
+
+def _merged(*groups: Sequence[Target]) -> list[Target]:
+    return list({one.inbox: one for group in groups for one in group}.values())

@@ -1,0 +1,99 @@
+"""Whether this node and a peer can talk: `corridor peers test`. Step by step, so that the first fault names the cause."""
+
+from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
+
+from activitypub import nodeinfo, parse
+from activitypub.answers import Fetched
+from activitypub.errors import FetchFailed, Malformed, ProtocolError
+from activitypub.vocabulary import normal_authority
+from node.doctor import Finding, State, fault, ok, warn
+from node.errors import Invalid
+from node.federation import peers
+from node.federation.network import Network, open_network
+from node.runtime import Node
+
+SLOW_CLOCK, WRONG_CLOCK = 30.0, 3_600.0
+"""Seconds. Signatures are refused beyond about an hour (Mastodon: one hour ahead, twelve behind)."""
+NOBODY = "users/nobody-of-that-name-peers-test"
+"""Asked for with a signature: a peer says 404 once it has accepted that, 401 if it has not."""
+
+
+async def test(node: Node, domain: str) -> list[Finding]:
+    """Findings up to the first fault. Raises Invalid for what is no domain."""
+    try:
+        peer = normal_authority(domain, node.settings.node.scheme)
+    except Malformed as error:
+        raise Invalid(f"{domain!r} is not host or host:port: {error}", "DOMAIN") from error
+    findings: list[Finding] = []
+    network = await open_network(node)
+    try:
+        async for finding in _steps(network, peer):
+            findings.append(finding)
+            if finding.state is State.FAULT:
+                break
+    finally:
+        await network.aclose()
+    return findings
+
+
+async def _steps(network: Network, peer: str) -> AsyncIterator[Finding]:
+    yield await _allowed(network.node, peer)
+    base = f"{network.node.settings.node.scheme}://{peer}"
+    try:
+        answer = await network.client.fetch(f"{base}/.well-known/nodeinfo", accept="application/json", signed=False)
+    except FetchFailed as error:
+        yield fault("reach", str(error), "is it running? Do its name, port and certificate, and our firewall, agree?")
+        return
+    yield await _software(network, base, answer)
+    yield _clock(network.node, answer)
+    yield await _signature(network, base)
+
+
+async def _allowed(node: Node, peer: str) -> Finding:
+    try:
+        peers.admit(node.settings, peer)
+    except ProtocolError as error:
+        return fault("allowed", str(error), "see federation.mode and federation.allowlist")
+    if await node.read(peers.is_blocked, peer):
+        return fault("allowed", f"{peer} is blocked here", f"corridor peers unblock {peer}")
+    return ok("allowed", f"{peer} may be a peer")
+
+
+async def _software(network: Network, base: str, answer: Fetched) -> Finding:
+    try:
+        address = nodeinfo.parse_discovery(parse.load(answer.body), base)
+        fetched = await network.client.fetch(address, accept="application/json", signed=False)
+        said = nodeinfo.parse(parse.load(fetched.body))
+    except ProtocolError as error:
+        return warn("reach", f"it answers, but does not say what it is: {error}", "is this a server of the fediverse?")
+    return ok("reach", f"it runs {said.software} {said.version}")
+
+
+def _clock(node: Node, answer: Fetched) -> Finding:
+    try:
+        there = parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
+    except ValueError:
+        return warn("clock", "it does not say what time it is", "compare the two clocks by hand")
+    ahead = node.clock() - there
+    message = f"our clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} the peer's"
+    if abs(ahead) > WRONG_CLOCK:
+        return fault("clock", message, "set the wrong one: signatures are not accepted")
+    if abs(ahead) > SLOW_CLOCK:
+        return warn("clock", message, "set the wrong one before signatures are refused")
+    return ok("clock", "our clock agrees with the peer's")
+
+
+async def _signature(network: Network, base: str) -> Finding:
+    try:
+        await network.client.fetch(f"{base}/{NOBODY}")
+    except FetchFailed as error:
+        if error.status in (401, 403):
+            advice = (
+                f"does it list {network.node.settings.node.domain} as a peer, can it reach {network.node.urls.node_actor},"
+                " is this node running, and are both clocks right?"
+            )
+            return fault("signature", f"it refuses what we sign ({error.status})", advice)
+        if not error.gone:
+            return fault("signature", str(error), "see the peer's log")
+    return ok("signature", "it accepts our signature")

@@ -1,0 +1,84 @@
+"""Whose inboxes an activity goes to: each one a single SELECT of distinct inboxes.
+
+What is for many goes to a shared inbox where there is one; what is for few goes to their own (protocol R71). Suspended and
+gone accounts get nothing. Which peers are blocked or not admitted is `delivery.enqueue`'s business.
+"""
+
+from typing import Any
+
+from sqlalchemy import CompoundSelect, Select, bindparam, func, select, union
+
+from activitypub.audience import Visibility
+from activitypub.vocabulary import host
+from node.federation.delivery import Target
+from node.runtime import Tx
+from node.schema import account, favourite, follow, mention, post
+from node.schema.meta import Id
+
+_A = account.c
+_REMOTE = (_A.domain.is_not(None), _A.inbox != "", _A.suspended_at.is_(None), _A.gone_at.is_(None))
+
+_AUTHOR, _POST = bindparam("author_id", type_=Id), bindparam("post_id", type_=Id)
+_PARENT = post.alias("parent")
+_FOLLOWERS = select(follow.c.follower_id).where(follow.c.target_id == _AUTHOR, follow.c.state == "accepted")
+_MENTIONED = select(mention.c.account_id).where(mention.c.post_id == _POST)
+_ANSWERED = select(_PARENT.c.author_id).join(post, post.c.in_reply_to_id == _PARENT.c.id).where(post.c.id == _POST)
+_BOOSTED = select(_PARENT.c.author_id).join(post, post.c.boost_of_id == _PARENT.c.id).where(post.c.id == _POST)
+_BOOSTERS = select(post.c.author_id).where(post.c.boost_of_id == _POST)
+_REPLIERS = select(post.c.author_id).where(post.c.in_reply_to_id == _POST)
+_FAVOURITERS = select(favourite.c.account_id).where(favourite.c.post_id == _POST)
+
+
+def _shared(people: CompoundSelect[Any] | Select[Any]) -> Select[Any]:
+    inbox = func.coalesce(_A.shared_inbox, _A.inbox).label("inbox")
+    return select(inbox).distinct().where(_A.id.in_(people), *_REMOTE)
+
+
+def _personal(people: CompoundSelect[Any] | Select[Any]) -> Select[Any]:
+    return select(_A.inbox).distinct().where(_A.id.in_(people), *_REMOTE)
+
+
+_TO_AUDIENCE = _shared(union(_FOLLOWERS, _MENTIONED, _ANSWERED, _BOOSTED))
+_TO_NARROW = _shared(union(_FOLLOWERS, _MENTIONED))
+_TO_INVOLVED = _shared(union(_FOLLOWERS, _MENTIONED, _ANSWERED, _BOOSTED, _BOOSTERS, _REPLIERS, _FAVOURITERS))
+_TO_MENTIONED = _personal(_MENTIONED)
+_TO_FOLLOWERS = _shared(_FOLLOWERS)
+_TO_ONE = _personal(select(bindparam("account_id", type_=Id)))
+_TO_PEERS = select(_A.shared_inbox.label("inbox")).distinct().where(_A.shared_inbox.is_not(None), *_REMOTE)
+
+
+def audience(tx: Tx, author_id: int, post_id: int, visibility: int) -> list[Target]:
+    """Who is to read a post or boost: followers and mentioned, of public ones the author of what it answers or boosts too.
+
+    Of a direct post the personal inboxes of those mentioned, and no others.
+    """
+    if visibility == Visibility.DIRECT:
+        return _targets(tx, _TO_MENTIONED, {"post_id": post_id})
+    statement = _TO_NARROW if visibility == Visibility.FOLLOWERS else _TO_AUDIENCE
+    return _targets(tx, statement, {"author_id": author_id, "post_id": post_id})
+
+
+def involved(tx: Tx, author_id: int, post_id: int, visibility: int) -> list[Target]:
+    """The audience and everybody who boosted, favourited or answered it, and so has a copy."""
+    if visibility == Visibility.DIRECT:
+        return audience(tx, author_id, post_id, visibility)
+    return _targets(tx, _TO_INVOLVED, {"author_id": author_id, "post_id": post_id})
+
+
+def followers(tx: Tx, author_id: int) -> list[Target]:
+    return _targets(tx, _TO_FOLLOWERS, {"author_id": author_id})
+
+
+def one(tx: Tx, account_id: int) -> list[Target]:
+    """The personal inbox of a remote account; none if it is local, suspended or gone."""
+    return _targets(tx, _TO_ONE, {"account_id": account_id})
+
+
+def all_peers(tx: Tx) -> list[Target]:
+    """The shared inboxes of every peer whose people are known here."""
+    return _targets(tx, _TO_PEERS, {})
+
+
+def _targets(tx: Tx, statement: Select[Any], values: dict[str, Any]) -> list[Target]:
+    # The peer is the host of the inbox, which may be another than that of its people's handles.
+    return [Target(inbox, host(inbox)) for inbox in tx.scalars(statement, values)]

@@ -1,0 +1,242 @@
+"""From rows to the documents that peers get: what delivery sends and what the web answers are made here, both.
+
+Nothing in here asks who may see it: callers have passed `visibility.visible` or have picked the recipients. Posts of the
+department are refused all the same, so that no mistake elsewhere can turn one into a document.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, Row, bindparam, select
+
+from activitypub import build
+from activitypub.audience import Visibility, addressing
+from activitypub.documents import Actor, Attachment, Field, Mention, Option, Poll, Post
+from activitypub.vocabulary import RFC_9421, Iri
+from node import keyring
+from node.errors import NotFound
+from node.runtime import Tx
+from node.schema import account, media, mention, poll, post, post_tag, tag
+
+Doc = dict[str, Any]
+
+_PARENT = post.alias("parent")
+_BOOSTED = post.alias("boosted")
+_BOOSTED_AUTHOR = account.alias("boosted_author")
+_IDS: BindParameter[int] = bindparam("ids", expanding=True)
+
+_POSTS = (
+    select(
+        post,
+        account.c.iri.label("author_iri"),
+        account.c.username,
+        account.c.followers_iri,
+        _PARENT.c.iri.label("parent_iri"),
+        _BOOSTED.c.iri.label("boosted_iri"),
+        _BOOSTED_AUTHOR.c.iri.label("boosted_author_iri"),
+    )
+    .select_from(
+        post.join(account, account.c.id == post.c.author_id)
+        .outerjoin(_PARENT, _PARENT.c.id == post.c.in_reply_to_id)
+        .outerjoin(_BOOSTED, _BOOSTED.c.id == post.c.boost_of_id)
+        .outerjoin(_BOOSTED_AUTHOR, _BOOSTED_AUTHOR.c.id == _BOOSTED.c.author_id)
+    )
+    .where(post.c.id.in_(_IDS), post.c.local_only.is_(False), post.c.local.is_(True))
+)
+_MENTIONS = (
+    select(mention.c.post_id, account.c.iri, account.c.username, account.c.domain)
+    .join(account, account.c.id == mention.c.account_id)
+    .where(mention.c.post_id.in_(_IDS))
+    .order_by(mention.c.post_id, account.c.handle)
+)
+_TAGS = (
+    select(post_tag.c.post_id, tag.c.name, tag.c.display)
+    .join(tag, tag.c.id == post_tag.c.tag_id)
+    .where(post_tag.c.post_id.in_(_IDS))
+    .order_by(post_tag.c.post_id, tag.c.name)
+)
+_MEDIA = select(media).where(media.c.post_id.in_(_IDS)).order_by(media.c.post_id, media.c.position)
+_POLLS = select(poll).where(poll.c.post_id.in_(_IDS))
+_ACCOUNT = select(account).where(account.c.id == bindparam("account_id"))
+
+
+# --- Posts --------------------------------------------------------------------------------------------------------
+
+
+def note(tx: Tx, post_id: int) -> Doc:
+    """A local post as its Note. Raises NotFound for remote posts, boosts and posts of the department."""
+    return _one(notes(tx, [post_id]), post_id)
+
+
+def notes(tx: Tx, post_ids: Sequence[int]) -> dict[int, Doc]:
+    """post id -> Note, for those of the given posts that have one."""
+    return {row.id: doc for row, doc in _rendered(tx, post_ids) if row.boost_of_id is None}
+
+
+def activity(tx: Tx, post_id: int) -> Doc:
+    """The Create of a local post, or the Announce of a local boost. Raises NotFound as `note` does."""
+    return _one(activities(tx, [post_id]), post_id)
+
+
+def activities(tx: Tx, post_ids: Sequence[int]) -> dict[int, Doc]:
+    """post id -> Create or Announce: what an outbox holds."""
+    return {
+        row.id: doc if row.boost_of_id is not None else build.create(doc, iri=activity_iri(row.iri))
+        for row, doc in _rendered(tx, post_ids)
+    }
+
+
+def activity_iri(post_iri: str) -> Iri:
+    """Id of the Create or Announce that brought a local post into the world."""
+    return Iri(f"{post_iri}/activity")
+
+
+def _one(found: dict[int, Doc], post_id: int) -> Doc:
+    if post_id not in found:
+        raise NotFound
+    return found[post_id]
+
+
+def _rendered(tx: Tx, post_ids: Sequence[int]) -> list[tuple[Row[Any], Doc]]:
+    """(row, its Note or Announce), in the order of the ids."""
+    ids = {"ids": list(post_ids)}
+    by_id = {row.id: row for row in tx.rows(_POSTS, ids)}
+    rows = [by_id[post_id] for post_id in post_ids if post_id in by_id]
+    if not any(row.boost_of_id is None for row in rows):
+        return [(row, _announce(row)) for row in rows]
+    mentions, tags, files = _grouped(tx, _MENTIONS, ids), _grouped(tx, _TAGS, ids), _grouped(tx, _MEDIA, ids)
+    asked = any(row.object_type == "Question" for row in rows)
+    polls = {row.post_id: row for row in tx.rows(_POLLS, ids)} if asked else {}
+    return [
+        (
+            row,
+            _announce(row)
+            if row.boost_of_id is not None
+            else _note(tx, row, mentions[row.id], tags[row.id], files[row.id], polls.get(row.id)),
+        )
+        for row in rows
+    ]
+
+
+def _grouped(tx: Tx, statement: Any, ids: dict[str, Any]) -> defaultdict[int, list[Row[Any]]]:
+    grouped: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for row in tx.rows(statement, ids):
+        grouped[row.post_id].append(row)
+    return grouped
+
+
+def _announce(row: Row[Any]) -> Doc:
+    to, cc = addressing(Visibility(row.visibility), Iri(row.followers_iri), [Iri(row.boosted_author_iri)])
+    return build.announce(
+        Iri(row.boosted_iri),
+        iri=activity_iri(row.iri),
+        actor=Iri(row.author_iri),
+        to=to,
+        cc=cc,
+        published=row.created_at,
+    )
+
+
+def _note(
+    tx: Tx,
+    row: Row[Any],
+    mentions: Sequence[Row[Any]],
+    tags: Sequence[Row[Any]],
+    files: Sequence[Row[Any]],
+    question: Row[Any] | None,
+) -> Doc:
+    to, cc = addressing(Visibility(row.visibility), Iri(row.followers_iri), [Iri(one.iri) for one in mentions])
+    shown = Post(
+        iri=row.iri,
+        type=row.object_type,
+        author=row.author_iri,
+        content=row.content,
+        summary=row.spoiler or None,
+        sensitive=row.sensitive,
+        language=row.language,
+        published=row.created_at,
+        updated=row.edited_at,
+        in_reply_to=row.parent_iri or row.in_reply_to_iri,
+        url=row.url,
+        to=to,
+        cc=cc,
+        mentions=tuple(
+            Mention(Iri(one.iri), f"@{one.username}@{one.domain or tx.settings.node.domain}") for one in mentions
+        ),
+        hashtags=tuple(one.display for one in tags),
+        attachments=tuple(_attachment(tx, one) for one in files),
+        poll=_poll(question),
+    )
+    return build.note(shown, replies=Iri(tx.urls.replies(row.iri)), tag_base=tx.urls.tag_collection(""))
+
+
+def _attachment(tx: Tx, file: Row[Any]) -> Attachment:
+    focused = file.focus_x or file.focus_y
+    return Attachment(
+        url=tx.urls.media(file.file) if file.file else file.remote_url or "",
+        media_type=file.content_type,
+        description=file.description or None,
+        blurhash=file.blurhash,
+        width=file.width,
+        height=file.height,
+        focus=(file.focus_x, file.focus_y) if focused else None,
+    )
+
+
+def _poll(row: Row[Any] | None) -> Poll | None:
+    if row is None:
+        return None
+    return Poll(
+        options=tuple(Option(option["title"], option.get("votes") or 0) for option in row.options),
+        multiple=row.multiple,
+        ends_at=row.expires_at,
+        voters=row.voters_count,
+    )
+
+
+# --- Actors -------------------------------------------------------------------------------------------------------
+
+
+def actor(tx: Tx, account_id: int) -> Doc:
+    """The actor document of a local account. Lists the keys that there are: call `Network.ensure_keys` before.
+
+    Raises NotFound for remote accounts and for those that are gone or suspended.
+    """
+    row = tx.first(_ACCOUNT, {"account_id": account_id})
+    if row is None or row.domain is not None or row.gone_at is not None or row.suspended_at is not None:
+        raise NotFound
+    return build.actor(_actor(tx, row), generator=Iri(tx.urls.node_actor))
+
+
+def _actor(tx: Tx, row: Row[Any]) -> Actor:
+    return Actor(
+        iri=row.iri,
+        type=row.actor_type,
+        username=row.username,
+        name=row.display_name or row.username,
+        summary=row.note or None,
+        url=row.url,
+        inbox=row.inbox,
+        shared_inbox=row.shared_inbox or Iri(tx.urls.shared_inbox),
+        outbox=row.outbox,
+        followers=row.followers_iri,
+        following=row.following_iri,
+        featured=row.featured_iri,
+        icon=tx.urls.media(row.avatar) if row.avatar else None,
+        image=tx.urls.media(row.header) if row.header else None,
+        fields=tuple(Field(one["name"], one["value"]) for one in row.fields),
+        keys=keyring.public_keys(tx, row.id, row.iri),
+        locked=row.locked,
+        discoverable=row.discoverable,
+        indexable=row.indexable,
+        published=row.created_at,
+        also_known_as=tuple(row.also_known_as),
+        moved_to=row.moved_to_iri,
+        title=row.title,
+        department=row.department,
+        manager=row.manager_iri,
+        executive=row.executive,
+        away_until=row.away_until,
+        implements=(RFC_9421,),
+    )
