@@ -1,0 +1,177 @@
+"""`corridor demo` as somebody starts it who has just cloned the repository."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.running import corridor
+from web.demo import company, story
+
+pytestmark = pytest.mark.timeout(240)
+
+
+def free_port_base() -> int:
+    """A base whose three ports are free."""
+    for base in range(20_000, 30_000, 10):
+        try:
+            for number in (1, 2, 3):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", base + number))
+        except OSError:
+            continue
+        return base
+    raise AssertionError("no free ports")
+
+
+class Demo:
+    """A demo in a process of its own."""
+
+    def __init__(self, folder: Path, base: int, *arguments: str) -> None:
+        self.folder = folder
+        self.base = base
+        self.output = folder.parent / f"output-{time.monotonic_ns()}.txt"
+        command = [sys.executable, "-m", "web.cli.main", "demo", "--dir", str(folder), "--port-base", str(base)]
+        with self.output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*command, "--pace", "0", *arguments], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def wait_for(self, words: str, seconds: float = 120) -> None:
+        end = time.monotonic() + seconds
+        while words not in self.said():
+            assert self.process.poll() is None, self.said()
+            assert time.monotonic() < end, self.said()
+            time.sleep(0.1)
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(40)
+
+    def servers(self) -> list[str]:
+        """Command lines of the nodes' processes that run."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                except OSError:
+                    continue
+                if "serve" in line and str(self.folder) in line:
+                    found.append(line)
+        return found
+
+    def get(self, name: str, path: str) -> Any:
+        """What somebody's client gets."""
+        person = next(one for one in company.PEOPLE if one.key == name)
+        number = next(one.number for one in company.DEPARTMENTS if one.key == person.department)
+        token = json.loads((self.folder / "demo.json").read_text())["tokens"][name]
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = httpx.get(f"http://localhost:{self.base + number}{path}", headers=headers, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "demo"
+
+
+def test_the_demo_tells_its_story_stops_cleanly_and_goes_on_from_there(folder: Path) -> None:
+    demo = Demo(folder, free_port_base())
+    try:
+        demo.wait_for("The story is told")
+        assert "left out" not in demo.said()
+        assert "Ready after" in demo.said()
+        assert company.PASSWORD in demo.said()
+        assert len(demo.servers()) == 3
+        home = demo.get("tom", "/api/v1/timelines/home?limit=40")
+        seen = {status["account"]["acct"] for status in home}
+        assert f"anna@localhost:{demo.base + 1}" in seen
+        tagged = demo.get("eva", "/api/v1/timelines/tag/customers")
+        assert {status["account"]["username"] for status in tagged} == {"jonas", "carla"}
+        for status in home:
+            assert "Canteen" not in status["content"]
+        assert demo.get("anna", "/api/v1/accounts/verify_credentials")["followers_count"] >= 5
+        assert demo.stop(signal.SIGINT) == 0
+    finally:
+        demo.process.kill()
+    assert demo.servers() == []
+    assert "Stopped" in demo.said()
+
+    again = Demo(folder, demo.base)
+    try:
+        again.wait_for("The story is told", 60)
+        assert "An ordinary week" not in again.said()
+        everything = again.get("tom", "/api/v1/timelines/home?limit=40")
+        assert [status["uri"] for status in everything] == [status["uri"] for status in home]
+        assert again.stop(signal.SIGTERM) == 0
+    finally:
+        again.process.kill()
+    assert again.servers() == []
+
+    other = corridor("demo", "--dir", str(folder), "--port-base", str(free_port_base() + 100), check=False)
+    assert other.returncode == 1
+    assert "--reset" in other.stderr
+
+
+def test_a_stop_while_it_is_being_made_leaves_nothing_running(folder: Path) -> None:
+    demo = Demo(folder, free_port_base())
+    try:
+        demo.wait_for("Starting the nodes")
+        assert demo.stop(signal.SIGTERM) == 0
+    finally:
+        demo.process.kill()
+    assert demo.servers() == []
+
+
+def test_a_port_in_use_is_a_clear_error_before_anything_is_made(folder: Path) -> None:
+    base = free_port_base()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", base + 2))
+        listener.listen()
+        done = corridor("demo", "--dir", str(folder), "--port-base", str(base), check=False)
+    assert done.returncode == 1
+    assert str(base + 2) in done.stderr
+    assert "--port-base" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not folder.exists()
+
+
+def test_reset_removes_a_demo_and_nothing_else(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    for arguments in ((), ("--reset",)):
+        base = str(free_port_base())
+        done = corridor("demo", "--dir", str(folder), "--port-base", base, *arguments, check=False)
+        assert done.returncode == 1
+        assert "no demo" in done.stderr
+    assert os.listdir(folder) == ["thesis.txt"]
+
+
+def test_steps_have_names_of_their_own_and_name_what_exists() -> None:
+    steps = [*(step for _, steps in story.OPENING for step in steps), *story.NOW]
+    names = [story.name_of(step) for step in steps]
+    assert len(set(names)) == len(names)
+    people = {person.key for person in company.PEOPLE}
+    told: set[str] = set()
+    for step in steps:
+        if isinstance(step, story.Post):
+            assert step.who in people
+            assert step.answers is None or step.answers in told
+            step.text.format_map(dict.fromkeys(people, ""))
+            told.add(step.key)
+        elif isinstance(step, story.React):
+            assert step.post in told
+            assert set(step.who) <= people

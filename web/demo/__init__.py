@@ -1,0 +1,8 @@
+"""The demo: a company of three departments on one machine, with a story in it.
+
+company   who works where
+story     what happens, in order
+teller    makes it happen, through the nodes' own client API
+nodes     makes, starts and stops the three nodes
+saved     what a later start has to know
+"""

@@ -1,0 +1,60 @@
+"""One post with the thread around it, and the box to answer it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from node import posts
+from node.errors import NotFound
+from node.runtime import Tx
+from web.pages import answers, compose, shown, visit
+from web.pages.compose import Box
+from web.pages.shown import Shown
+from web.params import path_id
+
+DEEPEST = 4
+"""Steps to which answers are set in: a phone has no room for more."""
+
+
+class Answer(NamedTuple):
+    post: Shown
+    depth: int
+    """1: answers the post itself."""
+
+
+class Thread(NamedTuple):
+    above: Sequence[Shown]
+    post: Shown
+    below: Sequence[Answer]
+    box: Box | None
+
+
+async def thread(request: Request) -> Response:
+    frame, found = await visit.look_openly(request, _thread, path_id(request))
+    if request.path_params["handle"].casefold() != found.post.author.handle.casefold():
+        return answers.to(found.post.path)
+    return answers.page(request, "thread.html", frame, thread=found)
+
+
+def _thread(tx: Tx, post_id: int) -> Thread:
+    row = posts.get(tx, post_id)
+    chosen = row.boost_of_id or row.id
+    context = posts.context(tx, chosen)
+    ids = [*context.ancestors, chosen, *context.descendants]
+    found = {one.id: one for one in shown.posts(tx, ids)}
+    post = found.get(chosen)
+    if post is None:
+        raise NotFound()
+    box = compose.empty(tx, back=post.path, about=post)
+    below = _set_in([found[id_] for id_ in context.descendants if id_ in found], chosen)
+    return Thread([found[id_] for id_ in context.ancestors if id_ in found], post, below, box)
+
+
+def _set_in(below: Sequence[Shown], chosen: int) -> list[Answer]:
+    """Answers, which come in reading order, with how far each is from the post."""
+    depths = {chosen: 0}
+    for one in below:
+        depths[one.id] = depths.get(one.parent_id or 0, 0) + 1
+    return [Answer(one, min(depths[one.id], DEEPEST)) for one in below]
