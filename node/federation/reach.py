@@ -88,12 +88,12 @@ async def _signature(network: Network, base: str) -> Finding:
     try:
         await network.client.fetch(f"{base}/{NOBODY}")
     except FetchFailed as error:
-        if error.status in (401, 403):
+        if error.status in (401, 403, 503):  # 503: it could not fetch our key just now
             advice = (
                 f"does it list {network.node.settings.node.domain} as a peer, can it reach {network.node.urls.node_actor},"
                 " is this node running, and are both clocks right?"
             )
-            return fault("signature", f"it refuses what we sign ({error.status})", advice)
+            return fault("signature", f"it does not accept what we sign ({error.status})", advice)
         if not error.gone:
             return fault("signature", str(error), "see the peer's log")
     return ok("signature", "it accepts our signature")

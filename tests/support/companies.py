@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-TOPICS = ("pump", "seal", "valve", "mlx5", "kafka", "gearbox", "fm200", "ポンプ", "pompe_à_chaleur")
+TOPICS = ("pump", "seal", "valve", "k8s", "kafka", "gearbox", "fm200", "ポンプ", "pompe_à_chaleur")
 VERBS = ("leaks", "is fixed", "needs a review", "shipped", "fails above 80 °C", "was measured again", "is late")
 START = datetime.datetime(2020, 1, 1, 8, 0, tzinfo=datetime.UTC)
 

@@ -1,5 +1,6 @@
 """Two departments' nodes as processes: everything a person does reaches the other side."""
 
+import asyncio
 import json
 import time
 from typing import Any
@@ -132,3 +133,16 @@ async def _cannot_see(person: Person, post_id: str) -> None:
     async with person.client() as client:
         assert (await client.get(f"/api/v1/statuses/{post_id}")).status_code == 404
         assert (await client.get(f"/api/v1/statuses/{post_id}/context")).status_code == 404
+
+
+async def test_two_nodes_that_read_each_others_people_at_once_do_not_wait_for_each_other(two_nodes: Pair) -> None:
+    """At first contact each has to fetch the other's key to check the signature of the other's fetch."""
+    engineering, field = two_nodes
+    ours = [engineering.person(f"anna{number}") for number in range(8)]
+    theirs = [field.person(f"tom{number}") for number in range(8)]
+    start = time.monotonic()
+    await asyncio.gather(
+        *(one.find(other.handle) for one, other in zip(ours, theirs, strict=True)),
+        *(other.find(one.handle) for one, other in zip(ours, theirs, strict=True)),
+    )
+    assert time.monotonic() - start < 10  # the deadline of one fetch is 15 s

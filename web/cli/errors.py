@@ -4,6 +4,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from activitypub.errors import ProtocolError
 from migrations import SchemaError
+from node.backup import BackupError
 from node.config import ConfigError
 from node.errors import Invalid, NodeError
 from node.secrets import SecretError
@@ -13,7 +14,7 @@ def explained(error: Exception) -> str:
     """The line; unexpected errors name their type and how to see more."""
     if isinstance(error, Invalid) and error.field:
         return f"{error.field}: {error}"
-    if isinstance(error, (NodeError, ConfigError, SecretError, SchemaError, ProtocolError)):
+    if isinstance(error, (NodeError, ConfigError, SecretError, SchemaError, BackupError, ProtocolError)):
         return str(error)
     if isinstance(error, OperationalError):
         return f"the database cannot be used: {error.orig}"

@@ -1,14 +1,17 @@
 """`corridor peers`: other nodes."""
 
 import datetime
+import sys
 from pathlib import Path
 
 import click
 import msgspec
 
-from node.federation import peers
+from node.doctor import Finding, healthy
+from node.federation import peers, reach
 from node.runtime import Node
 from web.cli.common import config_option, json_option, print_json, run
+from web.cli.doctor import say
 
 
 @click.group()
@@ -63,6 +66,31 @@ def unblock(config_path: Path | None, domain: str) -> None:
 
     run(config_path, work)
     click.echo(f"{domain} is not blocked any more.")
+
+
+@command.command()
+@click.argument("domain")
+@config_option
+@json_option
+def test(config_path: Path | None, as_json: bool, domain: str) -> None:
+    """Talk to DOMAIN as this node would: is it allowed, can it be reached, do clocks agree, does it take our signature.
+
+    The status is 1 if something is wrong. For the last step DOMAIN fetches our key, so this node must be running.
+
+    Example: corridor peers test sales.example.com
+    """
+
+    async def work(node: Node) -> list[Finding]:
+        return await reach.test(node, domain)
+
+    findings = run(config_path, work)
+    sound = healthy(findings)
+    if as_json:
+        print_json({"healthy": sound, "checks": [msgspec.to_builtins(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            say(finding)
+    sys.exit(0 if sound else 1)
 
 
 def _time(moment: int | None) -> str:

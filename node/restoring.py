@@ -1,0 +1,235 @@
+"""Bringing a backup back into an empty folder: `corridor restore`.
+
+The whole file is checked before anything is written: every entry must be one that a backup has, and its hash that of the
+manifest. The restored database says so of itself: its `epoch` rises, so that peers who hold newer copies of what it
+published can tell (the epoch is at least the present time in seconds, so that restoring twice never repeats one).
+"""
+
+import contextlib
+import gzip
+import hashlib
+import os
+import re
+import tarfile
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+from sqlalchemy import inspect
+from sqlalchemy.exc import SQLAlchemyError
+
+from node import backup, config, db
+from node.backup import CONFIG, DATABASES, FORMAT, MANIFEST, MEDIA, SECRET, BackupError, Manifest
+from node.config import Settings
+from node.secrets import SECRET_FILE
+
+RESTORED_AT, EPOCH = "restored_at", "epoch"
+"""Keys in `meta`: when this database came out of a backup (ms), and how often the past was rewound."""
+MANIFEST_BYTES = 64 * 1024 * 1024
+_CHUNK = 1024 * 1024
+_MEDIA_NAME = re.compile(rf"{MEDIA}/[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,200}}")
+_URL_LINE = re.compile(r"^\s*url\s*=")
+_SECTION = re.compile(r"^\s*\[(?P<name>[^\]]*)\]")
+
+Progress = Callable[[int, int], None]
+"""(bytes done, bytes in all)"""
+
+
+def restore(
+    path: Path, config_path: Path, *, database_url: str | None = None, progress: Progress = lambda _done, _all: None
+) -> tuple[Manifest, Settings]:
+    """Bring the backup at `path` back: settings to `config_path`, the rest beside it as the settings say.
+
+    `database_url` names another database than the settings do; it is written into them. Raises BackupError, ConfigError,
+    OSError; nothing is written unless the whole backup is sound and there is nothing in its way.
+    """
+    home = config_path.parent
+    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+        raise BackupError(f"{home} is not an empty folder: nothing was restored. Name a new one with --config.")
+    manifest, text = _verified(path, progress)
+    if database_url is not None:
+        text = with_database(text, database_url)
+    _refuse_taken(_settings(text, home), manifest)
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(config_path, iter([text.encode()]))
+    settings = config.load(config_path)
+    _unpack(path, manifest, settings, progress)
+    _mark(settings)
+    return manifest, settings
+
+
+def with_database(text: str, url: str) -> str:
+    """The settings with another `database.url`; everything else, comments too, stays as it is."""
+    lines, found, section = [], False, ""
+    line_of_url = f"url = {msgspec.json.encode(url).decode()}"
+    for line in text.splitlines():
+        if match := _SECTION.match(line):
+            section = match["name"].strip()
+        if section == "database" and _URL_LINE.match(line):
+            line, found = line_of_url, True
+        lines.append(line)
+    if not found:
+        lines += ["", "[database]", line_of_url]
+    return "\n".join(lines) + "\n"
+
+
+# --- checking ----------------------------------------------------------------
+
+
+def _verified(path: Path, progress: Progress) -> tuple[Manifest, str]:
+    """(manifest, settings file) of a backup that is whole. Raises BackupError."""
+    hashes: dict[str, tuple[int, str]] = {}
+    kept: dict[str, bytes] = {}
+    size = path.stat().st_size
+    with path.open("rb") as raw, _reading(path, raw) as tar:
+        for member in _members(path, tar):
+            digest, length, parts = hashlib.sha256(), 0, []
+            for chunk in _chunks(tar, member):
+                digest.update(chunk)
+                length += len(chunk)
+                if member.name in (MANIFEST, CONFIG) and length <= MANIFEST_BYTES:
+                    parts.append(chunk)
+            if member.name in hashes:
+                raise BackupError(f"{path}: {member.name} is in it twice")
+            hashes[member.name] = length, digest.hexdigest()
+            kept[member.name] = b"".join(parts)
+            progress(raw.tell() // 2, size)
+    manifest = _manifest(path, kept.get(MANIFEST))
+    hashes.pop(MANIFEST, None)
+    if hashes != {entry.name: (entry.size, entry.sha256) for entry in manifest.files}:
+        raise BackupError(f"{path} is damaged: its files are not those of its manifest")
+    if not {CONFIG, SECRET, DATABASES[manifest.engine]} <= hashes.keys():
+        raise BackupError(f"{path} is not whole: settings, secret or database are missing")
+    try:
+        return manifest, kept[CONFIG].decode()
+    except UnicodeDecodeError as error:
+        raise BackupError(f"{path}: its settings are no text") from error
+
+
+def _manifest(path: Path, raw: bytes | None) -> Manifest:
+    if raw is None:
+        raise BackupError(f"{path} is not whole: it ends before its manifest")
+    try:
+        manifest = msgspec.json.decode(raw, type=Manifest)
+    except msgspec.DecodeError as error:
+        raise BackupError(f"{path}: its manifest cannot be read: {error}") from error
+    if manifest.format != FORMAT or manifest.engine not in DATABASES:
+        raise BackupError(
+            f"{path} was made by another release of corridor ({manifest.version}): restore it with that one"
+        )
+    return manifest
+
+
+@contextlib.contextmanager
+def _reading(path: Path, raw: IO[bytes]) -> Iterator[tarfile.TarFile]:
+    """The tar on an open file; whatever cannot be read of it is a BackupError."""
+    try:
+        with tarfile.open(fileobj=raw, mode="r:*") as tar:
+            yield tar
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BackupError(f"{path} is no backup, or damaged: {error}") from error
+
+
+def _members(path: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Plain files with names that a backup has: nothing else is ever looked at, so that nothing can lead elsewhere."""
+    allowed = {CONFIG, SECRET, MANIFEST, *DATABASES.values()}
+    for member in tar:
+        if not member.isreg() or (member.name not in allowed and not _MEDIA_NAME.fullmatch(member.name)):
+            raise BackupError(f"{path} holds {member.name!r}, which no backup of a node does: nothing was restored")
+        yield member
+
+
+def _chunks(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Iterator[bytes]:
+    file = tar.extractfile(member)
+    assert file is not None  # a plain file: `_members` lets nothing else through
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+def _settings(text: str, home: Path) -> Settings:
+    """The settings as they will be loaded once they are in `home`."""
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Path(folder) / CONFIG
+        trial.write_text(text, encoding="utf-8")
+        return msgspec.structs.replace(config.load(trial), home=home.resolve())
+
+
+def _refuse_taken(settings: Settings, manifest: Manifest) -> None:
+    """Raise BackupError if the database is of the other kind, or anything is where it would go."""
+    engine = "sqlite" if settings.is_sqlite else "postgresql"
+    if engine != manifest.engine:
+        raise BackupError(
+            f"the backup is of a {manifest.engine} database, but database.url is {engine}: use --database-url"
+        )
+    if settings.media_dir.exists() and any(settings.media_dir.iterdir()):
+        raise BackupError(f"{settings.media_dir} holds files: nothing was restored")
+    if settings.is_sqlite:
+        file = db.sqlite_path(settings.database_url)
+        if file.exists():
+            raise BackupError(f"{file} exists: nothing was restored. Name another one with --database-url.")
+        return
+    made = backup.engine_for(settings)
+    try:
+        tables = inspect(made).get_table_names()
+    except SQLAlchemyError as error:
+        raise BackupError(f"the database cannot be reached: {getattr(error, 'orig', error)}") from error
+    finally:
+        made.dispose()
+    if tables:
+        raise BackupError("the database has tables already: nothing was restored. Make an empty one (createdb).")
+
+
+# --- writing -----------------------------------------------------------------
+
+
+def _unpack(path: Path, manifest: Manifest, settings: Settings, progress: Progress) -> None:
+    database = _database_file(settings, manifest)
+    places = {SECRET: settings.home / SECRET_FILE, DATABASES[manifest.engine]: database}
+    settings.media_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    size = path.stat().st_size
+    with path.open("rb") as raw, _reading(path, raw) as tar:
+        for member in _members(path, tar):
+            if member.name.startswith(f"{MEDIA}/"):
+                _write(settings.media_dir / member.name.removeprefix(f"{MEDIA}/"), _chunks(tar, member))
+            elif member.name in places:
+                _write(places[member.name], _chunks(tar, member))
+            progress(size // 2 + raw.tell() // 2, size)
+    if manifest.engine == "postgresql":
+        options = ["--no-owner", "--no-acl", "--exit-on-error", "--single-transaction"]
+        backup.call([backup.program("pg_restore"), *options, str(database)], settings.database_url)
+        database.unlink()
+
+
+def _database_file(settings: Settings, manifest: Manifest) -> Path:
+    if manifest.engine == "sqlite":
+        file = db.sqlite_path(settings.database_url)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return file
+    return settings.home / DATABASES["postgresql"]
+
+
+def _write(path: Path, chunks: Iterator[bytes]) -> None:
+    """A new file, on disk when this returns. Raises FileExistsError rather than replace one."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        for chunk in chunks:
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _mark(settings: Settings) -> None:
+    now = time.time_ns() // 1_000_000
+    made = backup.engine_for(settings)
+    try:
+        with db.exclusive(made) as connection:
+            before = backup.get_meta(connection, EPOCH)
+            epoch = max(now // 1000, int(before) + 1 if before and before.isdigit() else 0)
+            backup.put_meta(connection, RESTORED_AT, str(now))
+            backup.put_meta(connection, EPOCH, str(epoch))
+    finally:
+        made.dispose()

@@ -1,0 +1,136 @@
+"""`corridor peers`: what is known of other nodes, blocking them, and whether one can talk to them."""
+
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from node.config import Settings
+from node.doctor import State
+from node.errors import Invalid
+from node.federation import peers, reach
+from node.runtime import Node
+from node.schema import peer
+from node.secrets import create_secret
+from tests.cli.conftest import Corridor, opened
+from tests.conftest import make_settings
+from tests.support.clocks import Clock
+from tests.support.remote_peer import RemotePeer
+
+# --- list, block, unblock
+
+
+def test_peers_are_listed_with_what_is_wrong(corridor: Corridor, eng: Path) -> None:
+    assert corridor("peers", "list", "--json").json == []
+    _add(eng, domain="sales.example", failures=3, next_attempt_at=1, last_error="connection refused")
+    found = corridor("peers", "list", "--json").json
+    assert [(one["domain"], one["state"], one["failures"]) for one in found] == [("sales.example", "active", 3)]
+    text = corridor("peers", "list").out
+    assert "sales.example  active, held back after 3 failures" in text
+    assert "last error: connection refused" in text
+    assert "heard from never" in text
+
+
+def test_a_peer_is_blocked_and_unblocked(corridor: Corridor, eng: Path) -> None:
+    corridor("peers", "block", "Sales.Example")
+    assert corridor("peers", "list", "--json").json[0]["state"] == "blocked"
+    corridor("peers", "unblock", "sales.example")
+    assert corridor("peers", "list", "--json").json[0]["state"] == "active"
+    assert "is not blocked" in corridor("peers", "unblock", "sales.example", status=1).err
+    assert corridor("peers", "block", "https://x/", status=1).err
+
+
+def _add(path: Path, **values: Any) -> None:
+    import asyncio
+
+    node = opened(path)
+    try:
+        asyncio.run(node.write(lambda tx: tx.execute(insert(peer), {"created_at": 1, **values})))
+    finally:
+        node.close()
+
+
+# --- test
+
+
+def test_a_peer_that_is_not_on_the_list_is_a_fault_with_the_setting_to_change(corridor: Corridor, small: Path) -> None:
+    said = corridor("peers", "test", "sales.example", "--json", status=1).json
+    assert not said["healthy"]
+    assert [one["check"] for one in said["checks"]] == ["allowed"]
+    assert "federation.allowlist" in said["checks"][0]["advice"]
+    assert corridor("peers", "test", "sales.example", status=1).out.startswith("FAULT  allowed: ")
+    assert corridor("peers", "test", "no domain", status=1).err.startswith("corridor: DOMAIN: ")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, new_database_url: Callable[[str, Path], str]) -> Settings:
+    create_secret(tmp_path)
+    federation = {"mode": "open", "allow_loopback": True, "timeout_seconds": 5.0}
+    url = new_database_url("sqlite", tmp_path)
+    return make_settings(tmp_path, database_url=url, node={"scheme": "http"}, federation=federation)
+
+
+@pytest.fixture
+async def remote(clock: Clock) -> AsyncIterator[RemotePeer]:
+    """A peer that says what it is. It answers with the machine's own time, so the node's clock is set by that."""
+    clock.now = time.time()
+    server = RemotePeer(clock)
+    await server.start()
+    link = {"rel": "http://nodeinfo.diaspora.software/ns/schema/2.1", "href": f"{server.base}/nodeinfo/2.1"}
+    server.documents["/.well-known/nodeinfo"] = {"links": [link]}
+    server.documents["/nodeinfo/2.1"] = {"software": {"name": "corridor", "version": "0.1.0"}}
+    yield server
+    await server.stop()
+
+
+async def test_a_peer_with_which_all_is_well(node: Node, remote: RemotePeer) -> None:
+    found = await reach.test(node, remote.domain)
+    assert [(one.check, one.state) for one in found] == [
+        (check, State.OK) for check in ("allowed", "reach", "clock", "signature")
+    ]
+    assert found[1].message == "it runs corridor 0.1.0"
+    assert remote.fetched[-1] == f"/{reach.NOBODY}"
+
+
+async def test_a_peer_that_refuses_our_signature(node: Node, remote: RemotePeer) -> None:
+    remote.documents[f"/{reach.NOBODY}"] = 401
+    found = await reach.test(node, remote.domain)
+    assert (found[-1].check, found[-1].state) == ("signature", State.FAULT)
+    assert "can it reach http://eng.example/actor" in found[-1].advice
+
+
+async def test_a_peer_whose_clock_differs(node: Node, remote: RemotePeer, clock: Clock) -> None:
+    clock.now += 300
+    found = {one.check: one for one in await reach.test(node, remote.domain)}
+    assert found["clock"].state is State.WARN
+    assert "ahead of the peer's" in found["clock"].message
+    clock.now -= 2 * 86_400
+    found = {one.check: one for one in await reach.test(node, remote.domain)}
+    assert found["clock"].state is State.FAULT
+    assert "behind the peer's" in found["clock"].message
+    assert "signature" not in found
+
+
+async def test_a_peer_that_cannot_be_reached(node: Node) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    found = await reach.test(node, f"127.0.0.1:{port}")
+    assert (found[-1].check, found[-1].state) == ("reach", State.FAULT)
+
+
+async def test_a_peer_that_we_blocked(node: Node, remote: RemotePeer) -> None:
+    await node.write(peers.block, remote.domain)
+    found = await reach.test(node, remote.domain)
+    assert [(one.check, one.state) for one in found] == [("allowed", State.FAULT)]
+    assert found[0].advice == f"corridor peers unblock {remote.domain}"
+    assert remote.fetched == []
+
+
+async def test_something_that_is_no_domain(node: Node) -> None:
+    with pytest.raises(Invalid):
+        await reach.test(node, "not a domain")
