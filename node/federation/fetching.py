@@ -18,6 +18,8 @@ from node.runtime import Node
 
 AT_ONCE = 16
 AT_ONCE_PER_HOST = 4
+"""Of each lane. Documents that tell who signed a request have a lane of their own: two nodes that read each other's people
+at the same time would otherwise wait for each other's signature to be checked until the deadline."""
 BURST, PER_SECOND = 200.0, 20.0
 """Documents of one host: so many at once, then so many a second."""
 REMEMBERED = 10_000
@@ -98,8 +100,8 @@ def open_client(
         limits=Limits(
             deadline=federation.timeout_seconds,
             document_bytes=federation.max_document_bytes,
-            connections=max(100, federation.workers * federation.connections_per_peer + AT_ONCE),
-            connections_per_host=federation.connections_per_peer + AT_ONCE_PER_HOST,
+            connections=max(100, federation.workers * federation.connections_per_peer + 2 * AT_ONCE),
+            connections_per_host=federation.connections_per_peer + 2 * AT_ONCE_PER_HOST,
         ),
         flavour_for=flavours.of,
         remember=flavours.remember,
@@ -115,9 +117,9 @@ class Fetcher:
         self._guard = guard
         self._blocked: frozenset[str] = frozenset()
         self._blocked_until = 0.0
-        self._underway: dict[str, asyncio.Task[dict[str, Any]]] = {}
+        self._underway: dict[tuple[str, bool], asyncio.Task[dict[str, Any]]] = {}
         self._failed: OrderedDict[str, tuple[ProtocolError, float]] = OrderedDict()
-        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._slots = _Lanes(AT_ONCE)
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
 
     async def blocked(self) -> frozenset[str]:
@@ -140,20 +142,20 @@ class Fetcher:
         if domain in await self.blocked():
             raise Refused(f"{domain} is blocked")
 
-    async def document(self, iri: str, *, fresh: bool = False) -> dict[str, Any]:
+    async def document(self, iri: str, *, fresh: bool = False, for_key: bool = False) -> dict[str, Any]:
         """The document at `iri`, which its own origin vouches for. Raises FetchFailed, Malformed, Refused.
 
-        `fresh` asks even if the last answer was a failure.
+        `fresh` asks even if the last answer was a failure; `for_key` takes the lane of those that tell who signed.
         """
         iri = iri.partition("#")[0]
         await self.admit(host(iri))
         if not fresh:
             self._refuse_failed(iri)
-        task = self._underway.get(iri)
+        task = self._underway.get((iri, for_key))
         if task is None:
-            task = asyncio.create_task(self._fetch(iri))
-            self._underway[iri] = task
-            task.add_done_callback(lambda done: self._landed(iri, done))
+            task = asyncio.create_task(self._fetch(iri, for_key))
+            self._underway[iri, for_key] = task
+            task.add_done_callback(lambda done: self._landed((iri, for_key), done))
         return await asyncio.shield(task)
 
     async def aclose(self) -> None:
@@ -163,8 +165,8 @@ class Fetcher:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _landed(self, iri: str, done: "asyncio.Task[dict[str, Any]]") -> None:
-        self._underway.pop(iri, None)
+    def _landed(self, what: tuple[str, bool], done: "asyncio.Task[dict[str, Any]]") -> None:
+        self._underway.pop(what, None)
         if not done.cancelled():
             done.exception()  # whoever asked may have gone away; then nobody else reads it
 
@@ -173,17 +175,17 @@ class Fetcher:
         domain = host(url)
         await self.admit(domain)
         self._refuse_failed(url)
-        async with self._slots, self._host(domain).slots:
+        async with self._slots.of(False), self._host(domain).slots.of(False):
             try:
                 return await self.client.json(url)
             except ProtocolError as error:
                 self._remember_failure(url, error)
                 raise
 
-    async def _fetch(self, iri: str) -> dict[str, Any]:
+    async def _fetch(self, iri: str, for_key: bool) -> dict[str, Any]:
         at_host = self._host(host(iri))
         at_host.spend(asyncio.get_running_loop().time(), iri)
-        async with self._slots, at_host.slots:
+        async with self._slots.of(for_key), at_host.slots.of(for_key):
             try:
                 return await self.client.document(iri)
             except ProtocolError as error:
@@ -210,11 +212,21 @@ class Fetcher:
             self._failed.popitem(last=False)
 
 
+class _Lanes:
+    """Two semaphores: one for what people ask for, one for what signatures are checked with."""
+
+    def __init__(self, at_once: int) -> None:
+        self._lanes = asyncio.Semaphore(at_once), asyncio.Semaphore(at_once)
+
+    def of(self, for_key: bool) -> asyncio.Semaphore:
+        return self._lanes[for_key]
+
+
 class _Host:
     """A token bucket and a number of connections."""
 
     def __init__(self) -> None:
-        self.slots = asyncio.Semaphore(AT_ONCE_PER_HOST)
+        self.slots = _Lanes(AT_ONCE_PER_HOST)
         self._tokens = BURST
         self._at: float | None = None
 

@@ -136,7 +136,7 @@ class Signers:
     async def _owner(self, key_id: str) -> Actor:
         """The actor that owns a key, by the key's own document and by the actor's."""
         try:
-            doc = await self._fetcher.document(key_id, fresh=key_id in self._refetched)
+            doc = await self._fetcher.document(key_id, fresh=key_id in self._refetched, for_key=True)
             actor, owner = await self._resolved(Iri(key_id), doc)
             authority.key_belongs(owner, Iri(key_id), actor)
         except FetchFailed as error:
@@ -154,7 +154,7 @@ class Signers:
         named = values.iri(doc.get("owner")) or values.iri(doc.get("controller"))
         if named is None or doc.get("id") != key_id or not same_origin(named, key_id):
             raise Refused("the key's document names no owner of its own origin")
-        return parse.actor(await self._fetcher.document(named)), named
+        return parse.actor(await self._fetcher.document(named, for_key=True)), named
 
 
 def _key(tx: Tx, key_id: str) -> Row[Any] | None:
