@@ -6,6 +6,7 @@ read the same string differently (protocol rules R27 and R41; Mastodon's CVE-202
 
 import ipaddress
 import re
+from functools import lru_cache
 from typing import Any, Final, NewType
 from urllib.parse import SplitResult, urlsplit
 
@@ -128,6 +129,7 @@ def split(iri: str) -> SplitResult:
     return parts
 
 
+@lru_cache(maxsize=2048)
 def origin(iri: str) -> str:
     """`scheme://host[:port]`, normalised: lower case, IDNA 2008 (UTS 46), default port dropped. Malformed as in `split`.
 

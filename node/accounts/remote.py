@@ -26,6 +26,8 @@ _KEYS = select(account_key.c.iri, account_key.c.kind, account_key.c.public).wher
 _DROP_KEYS = delete(account_key).where(account_key.c.account_id == bindparam("of"))
 _FETCHED = update(account).where(account.c.id == bindparam("of")).values(fetched_at=bindparam("at"))
 _INSERT = insert(account)
+# An account is deleted by itself; what another of its server deletes under this IRI was none.
+_GRAVE = select(tombstone.c.iri).where(tombstone.c.iri == bindparam("iri"), tombstone.c.author_iri == bindparam("iri"))
 
 
 def store_remote(tx: Tx, actor: Actor, *, domain: str) -> AccountId:
@@ -37,7 +39,7 @@ def store_remote(tx: Tx, actor: Actor, *, domain: str) -> AccountId:
     handle = _handle(tx, actor, domain)
     rows = {row.iri: row for row in tx.rows(_SAME, {"iri": actor.iri, "handle": handle})}
     existing = rows.pop(actor.iri, None)
-    if existing is None and tx.first(select(tombstone.c.iri).where(tombstone.c.iri == actor.iri)) is not None:
+    if existing is None and tx.first(_GRAVE, {"iri": actor.iri}) is not None:
         raise NotFound("the account was deleted")
     if existing is not None and existing.gone_at is not None:
         raise NotFound("the account was deleted")

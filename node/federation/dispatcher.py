@@ -1,6 +1,6 @@
 """Sends what is due: one task for each leased peer, windows of a few deliveries, in order for each object.
 
-The rules about rows are in `delivery`; this is the part that waits for the network and decides what an answer means.
+The rules about rows are in `leases`; this is the part that waits for the network and decides what an answer means.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from activitypub.client import Delivered
 from activitypub.errors import FetchFailed, HostRefused, ProtocolError
 from node.bell import DELIVERY
 from node.errors import NodeError, Unavailable
-from node.federation import delivery
-from node.federation.delivery import Item, Lease, Outcome
+from node.federation import leases
+from node.federation.leases import Item, Lease, Outcome
 from node.runtime import Node
 from node.secrets import SecretError
 
@@ -105,14 +105,14 @@ class Dispatcher:
     async def step(self) -> int:
         """Lease peers for the slots that are free and start sending to them; answers how many were leased."""
         free = self._node.settings.federation.workers - len(self._tasks)
-        if self._stopping or free <= 0 or not await self._node.read(delivery.is_due):
+        if self._stopping or free <= 0 or not await self._node.read(leases.is_due):
             return 0
-        leases = await self._node.write(delivery.lease, free)
-        for lease in leases:
+        taken = await self._node.write(leases.lease, free)
+        for lease in taken:
             task = asyncio.create_task(self._serve(lease))
             self._tasks.add(task)
             task.add_done_callback(self._ended)
-        return len(leases)
+        return len(taken)
 
     async def drain(self) -> None:
         """Wait until everything leased has been sent or has failed."""
@@ -138,13 +138,13 @@ class Dispatcher:
     async def _serve(self, lease: Lease) -> None:
         """Send window after window to one peer until nothing is due, it fails, or others should have their turn."""
         held: Lease | None = lease
-        size = len(lease.items) if lease.failures else delivery.WINDOW
+        size = len(lease.items) if lease.failures else leases.WINDOW
         for number in range(WINDOWS_AT_A_STRETCH):
             if held is None:
                 return
             outcome = await self._window(held)
             # After an outage the rate ramps up: two, four, eight … so that the peer is not knocked over again.
-            size = min(delivery.WINDOW, max(size, 1) * 2)
+            size = min(leases.WINDOW, max(size, 1) * 2)
             last = self._stopping or number == WINDOWS_AT_A_STRETCH - 1 or outcome.failures > 0
             held = await self._record(held, outcome, 0 if last else size)
 
@@ -152,10 +152,10 @@ class Dispatcher:
         """Store the outcome; while the database cannot take it, keep trying as long as the lease lasts."""
         for pause in (0.2, 1.0, 5.0, 15.0, 30.0):
             try:
-                return await self._node.write(delivery.record, held, outcome, size)
+                return await self._node.write(leases.record, held, outcome, size)
             except Unavailable:
                 await asyncio.sleep(pause)
-        return await self._node.write(delivery.record, held, outcome, size)
+        return await self._node.write(leases.record, held, outcome, size)
 
     async def _window(self, held: Lease) -> Outcome:
         window = Window()
@@ -164,7 +164,7 @@ class Dispatcher:
             await self._send_all(held.items, window)
         except asyncio.CancelledError:
             # Cut off at a stop: what was answered until now is kept, what was under way is sent again.
-            await self._node.write(delivery.record, held, self._outcome(held, window), 0)
+            await self._node.write(leases.record, held, self._outcome(held, window), 0)
             raise
         await self._confirm_gone(held, window)
         return self._outcome(held, window)

@@ -4,7 +4,7 @@ import hashlib
 from html import escape
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, literal, select
+from sqlalchemy import BindParameter, bindparam, exists, literal, select
 
 from activitypub import audience, authority, parse, values
 from activitypub.audience import Visibility
@@ -12,7 +12,7 @@ from activitypub.documents import Post
 from activitypub.errors import Refused
 from activitypub.vocabulary import PUBLIC, Iri
 from node import accounts, html, posts
-from node.errors import NotFound, Unknown
+from node.errors import Forbidden, NotFound, Unknown
 from node.federation import peers
 from node.federation.inbound import Inbound
 from node.ids import PostId
@@ -41,6 +41,31 @@ _ROW = (
     .join(account, account.c.id == post.c.author_id)
     .where(post.c.iri == bindparam("iri"))
 )
+_LOCAL, _STORED, _WRITER = account.alias("local"), post.alias("stored"), account.alias("writer")
+# All that decides about a post that arrives, in one statement: its author, whether somebody here follows them, whether the
+# post is here, and whose it is.
+_AUTHOR = (
+    select(
+        account.c.id,
+        account.c.followers_iri,
+        account.c.suspended_at,
+        account.c.gone_at,
+        _STORED.c.id.label("stored_id"),
+        _WRITER.c.iri.label("stored_by"),
+        exists(
+            select(literal(1))
+            .select_from(follow.join(_LOCAL, _LOCAL.c.id == follow.c.follower_id))
+            .where(follow.c.target_id == account.c.id, follow.c.state == "accepted", _LOCAL.c.domain.is_(None))
+            .correlate(account)
+        ).label("followed_here"),
+    )
+    .select_from(
+        account.outerjoin(_STORED, _STORED.c.iri == bindparam("post_iri")).outerjoin(
+            _WRITER, _WRITER.c.id == _STORED.c.author_id
+        )
+    )
+    .where(account.c.iri == bindparam("iri"))
+)
 _BOOST_BY = select(post.c.iri).where(
     post.c.boost_of_id == bindparam("of", type_=Id), post.c.author_id == bindparam("author", type_=Id)
 )
@@ -54,9 +79,9 @@ def on_create(tx: Tx, inbound: Inbound) -> None:
 
     A post that is only named is fetched first, if its author is followed here. Idempotent by the post's id.
     """
-    author = accounts.acting(tx, inbound.actor_iri)
     doc = authority.vouched(inbound.activity)
     if doc is None:
+        author = accounts.acting(tx, inbound.actor_iri)
         if tx.first(_KNOWN, {"iri": inbound.object_iri}) is not None:
             return
         if not (peers.takes_everything(tx.settings) or _followed_here(tx, author.id)):
@@ -67,10 +92,6 @@ def on_create(tx: Tx, inbound: Inbound) -> None:
 
 def on_update(tx: Tx, inbound: Inbound) -> None:
     """An edit, or new tallies of a poll; of a post that is not here, its first appearance."""
-    accounts.acting(tx, inbound.actor_iri)
-    stored = tx.first(_ROW, {"iri": inbound.object_iri})
-    if stored is not None:
-        authority.may_update(stored.author_iri, inbound.actor_iri)
     doc = authority.vouched(inbound.activity)
     if doc is None:
         raise Refused("an update of a post that is not sent along")
@@ -137,20 +158,24 @@ def undo_by_iri(tx: Tx, actor_iri: str, iri: str) -> bool:
 def take(tx: Tx, said: Post, *, unsolicited: bool, upwards: bool = True) -> PostId | None:
     """Store a post, or an edit of one that is here; None if it is not kept. Its author vouched for it, or its origin did.
 
-    `unsolicited` posts are kept only if they concern us; `upwards` has what it answers fetched later. Raises Unknown for an author who is not stored.
+    `unsolicited` posts are kept only if they concern us; `upwards` has what it answers fetched later.
+    Raises Unknown for an author who is not stored.
     """
     if tx.urls.is_ours(said.iri):
         raise Refused("a post of ours, from outside")
     if said.is_vote:
         return None  # never shown as a reply (FEP-9967); polls of ours take no votes yet
-    author = accounts.acting(tx, said.author)
+    author = tx.first(_AUTHOR, {"iri": said.author, "post_iri": said.iri})
+    if author is None:
+        raise Unknown(said.author)
+    if author.gone_at is not None or author.suspended_at is not None:
+        raise Forbidden("the author is suspended here, or gone")
     remote, mentioned_here = read(tx, said, author)
-    stored = tx.first(_ROW, {"iri": said.iri})
-    if stored is not None:
-        authority.may_update(stored.author_iri, said.author)
-        posts.update_remote(tx, stored.id, remote)
-        return PostId(stored.id)
-    if unsolicited and not (mentioned_here or _concerns_us(tx, author.id, remote)):
+    if author.stored_id is not None:
+        authority.may_update(author.stored_by, said.author)
+        posts.update_remote(tx, author.stored_id, remote)
+        return PostId(author.stored_id)
+    if unsolicited and not (mentioned_here or _concerns_us(tx, remote, followed_here=author.followed_here)):
         return None
     post_id = posts.store_remote(tx, remote)
     if post_id is not None and upwards:
@@ -207,12 +232,12 @@ def _clamped(tx: Tx, moment: int | None) -> int:
     return tx.now if moment is None else min(moment, tx.now)
 
 
-def _concerns_us(tx: Tx, author_id: int, remote: posts.RemotePost) -> bool:
+def _concerns_us(tx: Tx, remote: posts.RemotePost, *, followed_here: bool) -> bool:
     if remote.visibility == Visibility.DIRECT:
         return False
     if remote.visibility <= Visibility.UNLISTED and peers.takes_everything(tx.settings):
         return True
-    if _followed_here(tx, author_id):
+    if followed_here:
         return True
     answers = remote.in_reply_to_iri
     public = remote.visibility <= Visibility.UNLISTED

@@ -1,0 +1,174 @@
+"""Work that may be late: rows of `job`, each run at least once.
+
+`Tx.enqueue` makes them, in the transaction that wants the work done. A job that fails is tried again with growing
+pauses; one that can never succeed is dropped, one that keeps failing is kept with its error for the administrator.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from sqlalchemy import bindparam, delete, or_, select, update
+
+from activitypub.errors import ProtocolError
+from node import accounts, removal
+from node.bell import JOB
+from node.errors import NodeError
+from node.federation.actors import MOVE_JOB
+from node.federation.network import Network
+from node.federation.posts import THREAD_JOB
+from node.runtime import Node, Tx
+from node.schema import job
+
+log = structlog.get_logger(__name__)
+
+KEYS_JOB = "account.keys"
+AT_ONCE = 4
+LEASE_MS = 300_000
+ATTEMPTS = 8
+BACKOFF_MS = (10_000, 60_000, 300_000, 1_800_000, 7_200_000)
+
+Work = Callable[[Node, Network, Any], Awaitable[None]]
+
+_J = job.c
+_READY = (
+    _J.failed_at.is_(None),
+    _J.run_at <= bindparam("now"),
+    or_(_J.lease_until.is_(None), _J.lease_until <= bindparam("now")),
+)
+_DUE = select(_J.id).where(*_READY).order_by(_J.run_at, _J.id).limit(bindparam("limit"))
+_CLAIM = (
+    update(job)
+    .where(_J.id == bindparam("of"), *_READY)
+    .values(lease_until=bindparam("until"), attempts=_J.attempts + 1)
+    .returning(_J.id, _J.kind, _J.payload, _J.attempts)
+)
+_DONE = delete(job).where(_J.id == bindparam("of"))
+_AGAIN = (
+    update(job)
+    .where(_J.id == bindparam("of"))
+    .values(lease_until=None, run_at=bindparam("at"), last_error=bindparam("error"), failed_at=bindparam("failed"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    id: int
+    kind: str
+    payload: Any
+    attempts: int
+
+
+# --- The kinds ----------------------------------------------------------------------------------------------------
+
+
+async def fetch_thread(_node: Node, network: Network, payload: Any) -> None:
+    await network.fetch_thread(payload["iri"])
+
+
+async def move(_node: Node, network: Network, payload: Any) -> None:
+    await network.move(payload["from"], payload["to"])
+
+
+async def purge_account(node: Node, _network: Network, payload: Any) -> None:
+    while await node.write(removal.purge, payload["account_id"]):
+        pass
+
+
+async def make_keys(_node: Node, network: Network, payload: Any) -> None:
+    await network.ensure_keys(payload["account_id"])
+
+
+KINDS: Final[Mapping[str, Work]] = {
+    THREAD_JOB: fetch_thread,
+    MOVE_JOB: move,
+    accounts.PURGE_JOB: purge_account,
+    KEYS_JOB: make_keys,
+}
+
+
+# --- Running them -------------------------------------------------------------------------------------------------
+
+
+def is_due(tx: Tx) -> bool:
+    return tx.first(_DUE, {"now": tx.now, "limit": 1}) is not None
+
+
+def claim(tx: Tx, limit: int) -> list[Job]:
+    """Take jobs that are due, for LEASE_MS: then they are anybody's again."""
+    claimed = []
+    for id_ in tx.scalars(_DUE, {"now": tx.now, "limit": limit}):
+        row = tx.first(_CLAIM, {"of": id_, "now": tx.now, "until": tx.now + LEASE_MS})
+        if row is not None:
+            claimed.append(Job(row.id, row.kind, row.payload, row.attempts))
+    return claimed
+
+
+def finish(tx: Tx, done: Job) -> None:
+    tx.execute(_DONE, {"of": done.id})
+
+
+def fail(tx: Tx, failed: Job, error: str) -> None:
+    """Try again later, or keep it as failed."""
+    given_up = failed.attempts >= ATTEMPTS
+    at = tx.now + BACKOFF_MS[min(failed.attempts - 1, len(BACKOFF_MS) - 1)]
+    values = {"of": failed.id, "at": at, "error": error[:1000], "failed": tx.now if given_up else None}
+    tx.execute(_AGAIN, values)
+
+
+class Runner:
+    """Runs jobs of one process, a few at a time."""
+
+    def __init__(self, node: Node, network: Network) -> None:
+        self._node = node
+        self._network = network
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def step(self) -> int:
+        """Start what is due, as far as there are slots; answers how many jobs."""
+        free = AT_ONCE - len(self._tasks)
+        if free <= 0 or not await self._node.read(is_due):
+            return 0
+        jobs = await self._node.write(claim, free)
+        for one in jobs:
+            task = asyncio.create_task(self._run(one))
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+        return len(jobs)
+
+    async def drain(self) -> None:
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def stop(self, seconds: float) -> None:
+        """Let jobs finish; what takes longer is run again from its start by whoever comes next."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._node.bell.ring([JOB])
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("job could not be recorded", exc_info=error)
+
+    async def _run(self, one: Job) -> None:
+        work = KINDS.get(one.kind)
+        try:
+            if work is None:
+                raise LookupError(f"no such kind of job: {one.kind}")
+            await work(self._node, self._network, one.payload)
+        except (NodeError, ProtocolError) as error:
+            if not error.retry:
+                log.info("job dropped", kind=one.kind, error=str(error))
+                await self._node.write(finish, one)
+                return
+            await self._node.write(fail, one, str(error))
+        except Exception as error:
+            log.error("job failed", kind=one.kind, job=one.id, exc_info=error)
+            await self._node.write(fail, one, f"{type(error).__name__}: {error}")
+        else:
+            await self._node.write(finish, one)

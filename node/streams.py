@@ -1,0 +1,379 @@
+"""From the event log to the people who are listening: who is to hear of what happened.
+
+Readers of the log go by its arrival sequence. On PostgreSQL a smaller id can become visible after a larger one, so a
+reader remembers the ids that it skipped and asks for them again for a while (design, decision 10).
+
+Everything a listener hears of has passed `visibility.visible_to` for them. What is in somebody's home here is what
+`timelines.home` would show them; a test compares the two.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
+
+from activitypub.audience import Visibility
+from node.ids import Millis
+from node.runtime import Tx
+from node.schema import (
+    account,
+    event,
+    follow,
+    login,
+    media,
+    notification,
+    oauth_token,
+    post,
+    post_tag,
+    tag,
+    tag_follow,
+)
+from node.schema.meta import Id
+from node.sight import some
+from node.visibility import unwanted_by, visible_to
+
+BATCH = 200
+"""Events that are taken at once."""
+GAP_MILLIS = 60_000
+"""How long a skipped id is looked for: longer than any transaction lasts."""
+MAX_GAPS = 1000
+
+_NOW = bindparam("now", type_=Id)
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_LISTENERS: BindParameter[Any] = bindparam("listeners", expanding=True)
+_LAST = select(func.coalesce(func.max(event.c.id), 0))
+_RECENT = select(event.c.id).where(event.c.id > bindparam("after", type_=Id))
+_AFTER = select(event).where(event.c.id > bindparam("after", type_=Id)).order_by(event.c.id).limit(BATCH)
+_LATE = select(event).where(event.c.id.in_(_IDS)).order_by(event.c.id)
+_TAGS = (
+    select(post_tag.c.post_id, tag.c.name).join(tag, tag.c.id == post_tag.c.tag_id).where(post_tag.c.post_id.in_(_IDS))
+)
+_FOLLOWERS = select(follow.c.target_id, follow.c.follower_id).where(
+    follow.c.target_id.in_(_IDS), follow.c.follower_id.in_(_LISTENERS), follow.c.state == "accepted"
+)
+_TAG_FOLLOWERS = (
+    select(tag.c.name, tag_follow.c.account_id)
+    .join(tag_follow, tag_follow.c.tag_id == tag.c.id)
+    .where(tag.c.name.in_(bindparam("names", expanding=True)), tag_follow.c.account_id.in_(_LISTENERS))
+)
+_ALIVE = (
+    select(oauth_token.c.id)
+    .join(account, account.c.id == oauth_token.c.account_id)
+    .join(login, login.c.account_id == oauth_token.c.account_id)
+    .where(
+        oauth_token.c.id.in_(_IDS),
+        oauth_token.c.revoked_at.is_(None),
+        or_(oauth_token.c.expires_at.is_(None), oauth_token.c.expires_at > _NOW),
+        account.c.suspended_at.is_(None),
+        account.c.gone_at.is_(None),
+        login.c.disabled_at.is_(None),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a reader has read. `gaps` are ids that it skipped, with the time (ms) at which it noticed."""
+
+    last: int
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Accounts that are connected: to their home, their notifications, the open streams (public, tags)."""
+
+    home: Collection[int] = ()
+    notified: Collection[int] = ()
+    open: Collection[int] = ()
+
+    def of_posts(self) -> list[int]:
+        return sorted({*self.home, *self.open})
+
+
+@dataclass(frozen=True, slots=True)
+class PostNews:
+    """A post appeared, changed or went (`kind`: update, status.update, delete).
+
+    `home` are the accounts in whose home it is, `open` those that may find it in open streams. It is in the streams of
+    `tags`; in the public ones if `is_public`. `local` None means that this is no longer known.
+    """
+
+    kind: str
+    post_id: int
+    home: frozenset[int]
+    open: frozenset[int]
+    is_public: bool
+    local: bool | None
+    has_media: bool | None = None
+    tags: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A token, or all tokens of an account, may no longer be used."""
+
+    token_id: int | None
+    account_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What happened since a cursor. `notifications` are rows that their receivers may see."""
+
+    cursor: Cursor
+    more: bool
+    news: list[PostNews] = field(default_factory=list)
+    notifications: Sequence[Row[Any]] = ()
+    ended: list[Ended] = field(default_factory=list)
+
+
+def begin(tx: Tx) -> Cursor:
+    """The cursor of somebody who wants to hear what happens from now on."""
+    last = int(tx.scalar(_LAST))
+    start = max(0, last - MAX_GAPS // 10)
+    seen = set(tx.scalars(_RECENT, {"after": start}))
+    return Cursor(last, tuple((id_, tx.now) for id_ in range(start + 1, last) if id_ not in seen))
+
+
+def take(tx: Tx, cursor: Cursor, listeners: Listeners) -> Batch:
+    """What happened since `cursor` and whom of the listeners it concerns. Six statements at the most."""
+    late = tx.rows(_LATE, {"ids": [id_ for id_, _ in cursor.gaps]}) if cursor.gaps else []
+    new = tx.rows(_AFTER, {"after": cursor.last})
+    events = [*late, *new]
+    following = _moved(cursor, [row.id for row in late], [row.id for row in new], tx.now)
+    if not events:
+        return Batch(following, more=False)
+    return Batch(
+        following,
+        more=len(new) == BATCH,
+        news=_news(tx, events, listeners),
+        notifications=_notifications(tx, events, listeners),
+        ended=[_ended(row) for row in events if row.kind == "kill"],
+    )
+
+
+def alive(tx: Tx, token_ids: Collection[int]) -> set[int]:
+    """Those of the tokens that may still be used."""
+    return set(tx.scalars(_ALIVE, {"ids": list(token_ids), "now": tx.now})) if token_ids else set()
+
+
+def _moved(cursor: Cursor, late: Sequence[int], new: Sequence[int], now: int) -> Cursor:
+    found = set(late)
+    gaps = [(id_, since) for id_, since in cursor.gaps if id_ not in found and since > now - GAP_MILLIS]
+    last = cursor.last
+    for id_ in new:
+        gaps += [(skipped, now) for skipped in range(max(last + 1, id_ - MAX_GAPS), id_)]
+        last = id_
+    return Cursor(last, tuple(gaps[-MAX_GAPS:]))
+
+
+def _ended(row: Row[Any]) -> Ended:
+    """`kill` names a token, or without one the account all of whose tokens end."""
+    token_id = (row.data or {}).get("token_id")
+    return Ended(token_id, None if token_id is not None else row.account_id)
+
+
+# --- posts
+
+
+def _news(tx: Tx, events: Sequence[Row[Any]], listeners: Listeners) -> list[PostNews]:
+    people = listeners.of_posts()
+    if not people:
+        return []
+    written = [row for row in events if row.kind in ("update", "status.update")]
+    found = _seen(tx, [row.post_id for row in written], people, listeners)
+    gone = _gone(tx, [row for row in events if row.kind == "delete"], people)
+    news: list[PostNews] = []
+    for row in events:
+        if row.kind == "delete":
+            news.append(gone[row.id])
+        elif row.kind in ("update", "status.update") and row.post_id in found:
+            news.append(found[row.post_id](row.kind))
+    return news
+
+
+class _Found:
+    """A post that somebody hears of, before it is said what happened to it."""
+
+    def __init__(self, row: Row[Any], tags: Iterable[str]) -> None:
+        self._row = row
+        self._tags = frozenset(tags)
+        self.home: set[int] = set()
+        self.open: set[int] = set()
+
+    def __call__(self, kind: str) -> PostNews:
+        row = self._row
+        original = row.boost_of_id is None and row.visibility == Visibility.PUBLIC
+        answers_others = row.in_reply_to_iri is not None and row.in_reply_to_account_id != row.author_id
+        return PostNews(
+            kind,
+            row.id,
+            frozenset(self.home),
+            frozenset(self.open),
+            is_public=original and not answers_others,
+            local=row.local,
+            has_media=bool(row.has_media),
+            tags=self._tags if original else frozenset(),
+        )
+
+
+def _seen(tx: Tx, ids: Sequence[int], people: Sequence[int], listeners: Listeners) -> dict[int, _Found]:
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    rows = tx.rows(_pairs(), {"ids": wanted, "listeners": people, "now": tx.now})
+    tags = _tags_of(tx, sorted({row.id for row in rows})) if listeners.open else {}
+    home, open_ = set(listeners.home), set(listeners.open)
+    found: dict[int, _Found] = {}
+    for row in rows:
+        one = found.get(row.id) or found.setdefault(row.id, _Found(row, tags.get(row.id, ())))
+        if row.at_home and row.who in home:
+            one.home.add(row.who)
+        if row.who in open_:
+            one.open.add(row.who)
+    return found
+
+
+def _tags_of(tx: Tx, ids: Sequence[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for row in tx.rows(_TAGS, {"ids": ids}) if ids else ():
+        found.setdefault(row.post_id, []).append(row.name)
+    return found
+
+
+def _gone(tx: Tx, events: Sequence[Row[Any]], people: Sequence[int]) -> dict[int, PostNews]:
+    """Who may have had what is gone now, by event: the row is not there any more, the event says whose it was."""
+    if not events:
+        return {}
+    authors = sorted({row.data["author_id"] for row in events})
+    names = sorted({name for row in events for name in row.data["tags"]})
+    followers: dict[int, set[int]] = {}
+    for row in tx.rows(_FOLLOWERS, {"ids": authors, "listeners": people}):
+        followers.setdefault(row.target_id, set()).add(row.follower_id)
+    by_tag: dict[str, set[int]] = {}
+    for row in tx.rows(_TAG_FOLLOWERS, {"names": names, "listeners": people}) if names else ():
+        by_tag.setdefault(row.name, set()).add(row.account_id)
+    return {row.id: _goodbye(row, people, followers, by_tag) for row in events}
+
+
+def _goodbye(
+    row: Row[Any], people: Sequence[int], followers: dict[int, set[int]], by_tag: dict[str, set[int]]
+) -> PostNews:
+    data = row.data
+    is_public = data["visibility"] == Visibility.PUBLIC
+    home = {data["author_id"], *data["mentions"]}
+    if data["visibility"] != Visibility.DIRECT:
+        home |= followers.get(data["author_id"], set())
+    if is_public:
+        home = home.union(*(by_tag.get(name, set()) for name in data["tags"]))
+    return PostNews(
+        "delete",
+        data["id"],
+        frozenset(home),
+        frozenset(people) if is_public else frozenset(),
+        is_public=is_public,
+        local=None,
+        tags=frozenset(data["tags"]) if is_public else frozenset(),
+    )
+
+
+@cache
+def _pairs() -> Select[Any]:
+    """Every (post, listener) of whom the listener may and wants to see the post. Built once: it is a large expression."""
+    listener = account.alias("listener")
+    who, p = listener.c.id, post.c
+    now = cast("Millis", _NOW)  # a bound time is as good as a time
+    has_media = some(media, media.c.post_id == p.id)
+    return (
+        select(
+            p.id,
+            p.author_id,
+            p.local,
+            p.visibility,
+            p.boost_of_id,
+            p.in_reply_to_iri,
+            p.in_reply_to_account_id,
+            case((has_media, 1), else_=0).label("has_media"),
+            who.label("who"),
+            case((_at_home(who, now), 1), else_=0).label("at_home"),
+        )
+        .join_from(post, listener, who.in_(_LISTENERS))
+        .where(
+            p.id.in_(_IDS),
+            listener.c.suspended_at.is_(None),
+            visible_to(who, post),
+            or_(p.author_id == who, ~unwanted_by(who, now, p.author_id)),
+        )
+    )
+
+
+def _at_home(who: ColumnElement[int], now: Millis) -> ColumnElement[bool]:
+    """The rule of timelines.home, for people given as a column."""
+    p, by, to = post.c, follow.alias("by"), follow.alias("answered")
+    boosted = post.alias("boosted")
+    following = _following(who, by, p.author_id, or_(p.boost_of_id.is_(None), by.c.show_boosts.is_(True)))
+    answers_known = or_(
+        p.in_reply_to_iri.is_(None),
+        p.in_reply_to_account_id == p.author_id,
+        p.in_reply_to_account_id == who,
+        _following(who, to, p.in_reply_to_account_id),
+    )
+    unwanted_boost = some(boosted, boosted.c.id == p.boost_of_id, unwanted_by(who, now, boosted.c.author_id))
+    theirs, tag_follows = post_tag.alias("theirs"), tag_follow.alias("tag_follows")
+    tagged = some(
+        theirs,
+        theirs.c.post_id == p.id,
+        some(tag_follows, tag_follows.c.tag_id == theirs.c.tag_id, tag_follows.c.account_id == who),
+    )
+    return or_(
+        p.author_id == who,
+        and_(following, answers_known, ~unwanted_boost),
+        and_(p.visibility == Visibility.PUBLIC, tagged),
+    )
+
+
+def _following(
+    who: ColumnElement[int], rows: FromClause, target: ColumnElement[Any], *more: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    return some(rows, rows.c.follower_id == who, rows.c.target_id == target, rows.c.state == "accepted", *more)
+
+
+# --- notifications
+
+
+def _notifications(tx: Tx, events: Sequence[Row[Any]], listeners: Listeners) -> Sequence[Row[Any]]:
+    wanted = set(listeners.notified)
+    ids = [row.data["id"] for row in events if row.kind == "notification" and row.account_id in wanted]
+    return tx.rows(_shown(), {"ids": ids}) if ids else []
+
+
+@cache
+def _shown() -> Select[Any]:
+    """Notifications that their receivers may see, oldest first."""
+    sender = account.alias("sender")
+    seen = some(post, post.c.id == notification.c.post_id, visible_to(notification.c.account_id, post))
+    return (
+        select(notification)
+        .join(sender, sender.c.id == notification.c.from_id)
+        .where(
+            notification.c.id.in_(_IDS),
+            sender.c.suspended_at.is_(None),
+            or_(notification.c.post_id.is_(None), seen),
+        )
+        .order_by(notification.c.id)
+    )
