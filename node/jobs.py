@@ -24,7 +24,6 @@ from node.schema import job
 
 log = structlog.get_logger(__name__)
 
-KEYS_JOB = "account.keys"
 AT_ONCE = 4
 LEASE_MS = 300_000
 ATTEMPTS = 8
@@ -85,7 +84,7 @@ KINDS: Final[Mapping[str, Work]] = {
     THREAD_JOB: fetch_thread,
     MOVE_JOB: move,
     accounts.PURGE_JOB: purge_account,
-    KEYS_JOB: make_keys,
+    accounts.KEYS_JOB: make_keys,
 }
 
 

@@ -9,7 +9,7 @@ removal    deleting an account for good
 finding    search, directory, mentions
 """
 
-from node.accounts.creation import NewAccount, create, create_node_actor
+from node.accounts.creation import KEYS_JOB, NewAccount, create, create_node_actor
 from node.accounts.finding import directory, resolve, search, unknown_handles
 from node.accounts.lookup import (
     acting,
@@ -40,6 +40,7 @@ from node.accounts.standing import (
 )
 
 __all__ = [
+    "KEYS_JOB",
     "PURGE_JOB",
     "ROLES",
     "NewAccount",

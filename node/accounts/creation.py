@@ -17,6 +17,8 @@ from node.schema import account, login
 
 MAX_USERNAME = 30
 MAX_DISPLAY_NAME = 100
+KEYS_JOB = "account.keys"
+"""Payload: {"account_id": int}. Makes its keys, which take too long for a transaction."""
 RESERVED = frozenset({"actor", "catchup", "corridor", "everyone", "experts", "here", "radar"})
 """Names of the node's own accounts, and those that would read as an address to all."""
 
@@ -47,7 +49,7 @@ class NewAccount:
 
 
 def create(tx: Tx, new: NewAccount) -> AccountId:
-    """A new local person who can sign in at once. Keys are made later, outside transactions.
+    """A new local person who can sign in at once. A job makes the keys.
 
     Raises Invalid, with the field's name, for anything that is malformed or taken.
     """
@@ -73,6 +75,7 @@ def create(tx: Tx, new: NewAccount) -> AccountId:
         "created_at": created_at,
     }
     tx.execute(_INSERT_LOGIN, credentials)
+    tx.enqueue(KEYS_JOB, {"account_id": account_id}, dedupe=f"{KEYS_JOB}:{account_id}")
     tx.audit("account.create", f"account:{account_id}", {"handle": username, "roles": roles})
     return account_id
 
