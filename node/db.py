@@ -40,7 +40,7 @@ GROUP_MAX = 64
 """Units that share one commit at the most."""
 BUSY_SECONDS = 5.0
 """How long a write waits for another process that holds the SQLite file (a command run beside the server)."""
-PG_TRIES = 8
+PG_TRIES = 30
 """Runs of one PostgreSQL write before serialisation failures become `Unavailable`."""
 
 _DATABASE_THREAD = "corridor-db"
@@ -387,7 +387,7 @@ class PostgresStorage:
                 if not _worth_another_run(error, attempt):
                     raise self._explained(error) from error
                 self.figures.reruns += 1
-                time.sleep(random.uniform(0, 0.004 * 2**attempt))
+                time.sleep(random.uniform(0, min(0.004 * 2**attempt, 0.1)))
         raise Unavailable("The database is busy; nothing was stored. Try again.")
 
     def _write_all(self, works: list[Work[Any]]) -> list[Any]:

@@ -49,7 +49,7 @@ class User:
         return answer.json()
 
     async def get(self, path: str, **query: Any) -> Any:
-        return await self.call("GET", path, params=query)
+        return await self.call("GET", path, params=query or None)
 
     async def post(self, path: str, **data: Any) -> Any:
         return await self.call("POST", path, json=data)

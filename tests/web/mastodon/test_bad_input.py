@@ -121,3 +121,18 @@ async def test_junk_is_never_an_error_of_ours(make_user: MakeUser) -> None:
             for raw, kind in RAW_BODIES:
                 wrong += await _check(user, method, target, content=raw, headers={"Content-Type": kind})
     assert not wrong, "\n".join(wrong[:20])
+
+
+async def test_what_cannot_be_looked_up_is_not_found(make_user: MakeUser) -> None:
+    user = await make_user("anna")
+    asked = ["@a@b..c", "a@-", "@a@[::1]", "a@1.2.3.4:99999", "https://[::1", "https://eng.example:99999/x"]
+    asked += [
+        "http://user:pw@eng.example/",
+        "https://127.0.0.1/x",
+        "https://eng.example/users/nobody",
+        "@@@",
+        "https://",
+    ]
+    for query in asked:
+        found = await user.get("/api/v2/search", q=query, resolve="true")
+        assert found == {"accounts": [], "statuses": [], "hashtags": []}, query

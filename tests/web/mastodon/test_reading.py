@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.routing import Route
 
-from node import config
+from node import accounts, config
 from node.config import Settings
 from tests.support.clocks import Clock
 from tests.web.conftest import Served
@@ -13,6 +14,7 @@ from tests.web.mastodon.conftest import MakeUser, User
 from web.mastodon.routes import routes
 
 OPEN = ("/api/v1/instance", "/api/v2/instance", "/api/v1/custom_emojis", "/api/v1/streaming/health")
+SOUND = {"q": "x", "acct": "x", "account_id": "1", "tag": "x", "id": "1"}
 CLOSED_ALL_THE_SAME = "/api/v1/instance/peers"
 
 
@@ -24,9 +26,10 @@ async def test_without_a_token_there_is_nothing_to_read_but_what_the_node_is(ser
     for route in routes():
         if not isinstance(route, Route):
             continue
-        path = "/".join("1" if part.startswith("{") else part for part in route.path.split("/"))
+        path = route.path.replace("{name}", "pump").replace("{hashtag}", "pump")
+        path = "/".join("1" if part.startswith("{") else part for part in path.split("/"))
         for method in (route.methods or set()) - {"HEAD"}:
-            answer = await served.http.request(method, path)
+            answer = await served.http.request(method, path, params=SOUND)
             is_open = path.startswith(OPEN) and path != CLOSED_ALL_THE_SAME
             assert answer.status_code == (200 if is_open else 401), f"{method} {path} gave {answer.status_code}"
             if not path.endswith("health"):
@@ -41,8 +44,6 @@ async def test_a_token_that_does_not_work_is_refused_even_where_none_is_needed(s
 class TestWithAnonymousReading:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
-        import msgspec
-
         return msgspec.structs.replace(settings, access=config.AccessSection(anonymous="read"))
 
     async def test_visitors_see_the_companys_posts_and_no_others(self, served: Served, anna: User) -> None:
@@ -155,7 +156,7 @@ async def test_tags_can_be_followed(anna: User, bert: User) -> None:
     assert (await anna.post("/api/v1/tags/pump/unfollow"))["following"] is False
     assert await anna.get("/api/v1/followed_tags") == []
     assert (await anna.send("GET", "/api/v1/tags/%23%23")).status_code == 404
-    assert (await anna.send("POST", "/api/v1/tags/a%20b/follow")).status_code in (404, 422)
+    assert (await anna.send("POST", "/api/v1/tags/a%20b/follow")).status_code == 404
 
 
 async def test_the_node_describes_itself_in_both_versions(served: Served, anna: User, clock: Clock) -> None:
@@ -202,8 +203,6 @@ async def test_unknown_calls_are_json_too(anna: User) -> None:
 async def test_an_account_that_is_suspended_is_gone_for_everybody(
     make_user: MakeUser, served: Served, anna: User, bert: User
 ) -> None:
-    from node import accounts
-
     posted = await anna.status("soon gone #pump")
     await served.node.write(accounts.suspend, anna.id)
     assert (await bert.send("GET", f"/api/v1/accounts/{anna.id}")).status_code == 404

@@ -1,0 +1,195 @@
+"""What this node is, for clients that have no account yet. Open to everybody; says nothing of posts or people.
+
+GET /api/v1/instance · /api/v2/instance
+GET /api/v1/instance/rules · /extended_description · /activity · /peers · /domain_blocks · /translation_languages
+GET /api/v1/custom_emojis
+"""
+
+from importlib.metadata import version as package_version
+from typing import Any
+
+from sqlalchemy import func, select
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from node import accounts, reactions
+from node.accounts.profile import MAX_FIELDS
+from node.config import Settings
+from node.media import MAX_DESCRIPTION
+from node.runtime import Tx
+from node.schema import account
+from node.text import URL_LENGTH
+from web import identity as api
+from web.identity import OPEN, Access
+from web.mastodon import shapes
+from web.parts import parts_of
+from web.responses import json
+
+COMPATIBLE = "4.5.0"
+"""The version of Mastodon whose calls these are: clients parse the beginning of `version` and switch features on by it."""
+VERSION = f"{COMPATIBLE} (compatible; Corridor {package_version('corridor')})"
+API_VERSIONS = {"mastodon": 1}
+"""A promise that clients act on: 2 would be grouped notifications, which are not here yet."""
+PEOPLE = Access(None, anonymous=True, app=True)
+IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"]
+MONTH_MILLIS = 30 * 86_400_000
+
+_HERE = (account.c.domain.is_(None), account.c.gone_at.is_(None), account.c.actor_type != "Application")
+_DOMAINS = select(account.c.domain).where(account.c.domain.is_not(None), account.c.gone_at.is_(None)).distinct()
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route("/api/v1/instance", first_version),
+        Route("/api/v2/instance", second_version),
+        Route("/api/v1/instance/rules", nothing),
+        Route("/api/v1/instance/activity", nothing),
+        Route("/api/v1/instance/domain_blocks", nothing),
+        Route("/api/v1/instance/translation_languages", no_languages),
+        Route("/api/v1/instance/extended_description", extended_description),
+        Route("/api/v1/instance/peers", peers),
+        Route("/api/v1/custom_emojis", nothing),
+    ]
+
+
+async def second_version(request: Request) -> Response:
+    settings, urls = parts_of(request).settings, parts_of(request).urls
+    counted = await api.read(request, OPEN, _counted)
+    picture = urls.static(shapes.NO_HEADER)
+    return json(
+        {
+            "domain": settings.node.domain,
+            "title": settings.title,
+            "version": VERSION,
+            "source_url": "",
+            "description": settings.node.description,
+            "usage": {"users": {"active_month": counted["active"]}},
+            "thumbnail": {"url": picture, "blurhash": None, "versions": {}},
+            "icon": [],
+            "languages": list(settings.node.languages),
+            "configuration": _configuration(settings) | _newer_configuration(urls.streaming),
+            "registrations": {
+                "enabled": settings.accounts.registration == "open",
+                "approval_required": False,
+                "reason_required": False,
+                "message": None,
+                "min_age": None,
+                "url": None,
+            },
+            "api_versions": API_VERSIONS,
+            "contact": {"email": settings.node.contact_email, "account": None},
+            "rules": [],
+            "corridor": {"department": settings.node.department},
+        }
+    )
+
+
+async def first_version(request: Request) -> Response:
+    settings, urls = parts_of(request).settings, parts_of(request).urls
+    counted = await api.read(request, OPEN, _counted)
+    return json(
+        {
+            "uri": settings.node.domain,
+            "title": settings.title,
+            "short_description": settings.node.description,
+            "description": settings.node.description,
+            "email": settings.node.contact_email,
+            "version": VERSION,
+            "urls": {"streaming_api": urls.streaming},
+            "stats": {
+                "user_count": counted["people"],
+                "status_count": counted["posts"],
+                "domain_count": counted["domains"],
+            },
+            "thumbnail": urls.static(shapes.NO_HEADER),
+            "languages": list(settings.node.languages),
+            "registrations": settings.accounts.registration == "open",
+            "approval_required": False,
+            "invites_enabled": settings.accounts.registration == "invite",
+            "configuration": _configuration(settings),
+            "contact_account": None,
+            "rules": [],
+        }
+    )
+
+
+def _counted(tx: Tx) -> dict[str, int]:
+    active = func.count().filter(account.c.last_post_at > tx.now - MONTH_MILLIS)
+    posts = func.coalesce(func.sum(account.c.posts_count), 0)
+    row = tx.first(select(func.count().label("people"), posts.label("posts"), active.label("active")).where(*_HERE))
+    domains = tx.scalar(select(func.count()).select_from(_DOMAINS.subquery()))
+    people, written, lively = (0, 0, 0) if row is None else (row.people, row.posts, row.active)
+    return {"people": people, "posts": int(written), "active": lively, "domains": domains}
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    """What both versions say."""
+    return {
+        "accounts": {
+            "max_featured_tags": 10,
+            "max_pinned_statuses": reactions.MAX_PINS,
+            "max_profile_fields": MAX_FIELDS,
+        },
+        "statuses": {
+            "max_characters": settings.posts.max_characters,
+            "max_media_attachments": settings.posts.max_media,
+            "characters_reserved_per_url": URL_LENGTH,
+            "supported_mime_types": ["text/plain"],
+        },
+        "media_attachments": {
+            "supported_mime_types": IMAGE_TYPES,
+            "description_limit": MAX_DESCRIPTION,
+            "image_size_limit": settings.media.max_bytes,
+            "image_matrix_limit": settings.media.max_pixels,
+            "video_size_limit": 0,
+            "video_frame_rate_limit": 0,
+            "video_matrix_limit": 0,
+        },
+        "polls": {
+            "max_options": 4,
+            "max_characters_per_option": 50,
+            "min_expiration": 300,
+            "max_expiration": 2_629_746,
+        },
+    }
+
+
+def _newer_configuration(streaming: str) -> dict[str, Any]:
+    """What version 2 adds. Without a key no client asks to push."""
+    return {
+        "urls": {
+            "streaming": streaming,
+            "status": None,
+            "about": None,
+            "privacy_policy": None,
+            "terms_of_service": None,
+        },
+        "vapid": {"public_key": ""},
+        "translation": {"enabled": False},
+        "timelines_access": {
+            "live_feeds": {"local": "authenticated", "remote": "authenticated"},
+            "hashtag_feeds": {"local": "authenticated", "remote": "authenticated"},
+        },
+        "limited_federation": True,
+    }
+
+
+async def extended_description(request: Request) -> Response:
+    parts = parts_of(request)
+    made = await api.read(request, OPEN, lambda tx: accounts.node_actor(tx).created_at)
+    return json({"updated_at": shapes.moment(made), "content": parts.settings.node.description})
+
+
+async def peers(request: Request) -> Response:
+    """Which nodes this one knows: for those who may read here."""
+    return json(await api.read(request, PEOPLE, lambda tx: sorted(tx.scalars(_DOMAINS))))
+
+
+async def nothing(request: Request) -> Response:
+    await api.read(request, OPEN, lambda _tx: None)
+    return json([])
+
+
+async def no_languages(_request: Request) -> Response:
+    return json({})

@@ -1,0 +1,87 @@
+"""What a person is told.
+
+GET  /api/v1/notifications            ?types[] ?exclude_types[] ?account_id
+GET  /api/v1/notifications/{id}
+POST /api/v1/notifications/clear · /{id}/dismiss · /dismiss (id in the body)
+GET  /api/v1/notifications/unread_count
+"""
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from node import notifications
+from node.errors import NotFound
+from node.runtime import Tx
+from web import identity as api
+from web import params
+from web.mastodon import answers
+from web.mastodon.entities import Renderer, array
+from web.mastodon.state import state_of
+from web.responses import empty, paged
+
+READ = "read:notifications"
+WRITE = "write:notifications"
+_PATH = "/api/v1/notifications"
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route(_PATH, page),
+        Route(f"{_PATH}/clear", clear, methods=["POST"]),
+        Route(f"{_PATH}/dismiss", dismiss_named, methods=["POST"]),
+        Route(f"{_PATH}/unread_count", unread_count),
+        Route(f"{_PATH}/{{id}}", one),
+        Route(f"{_PATH}/{{id}}/dismiss", dismiss, methods=["POST"]),
+    ]
+
+
+async def page(request: Request) -> Response:
+    asked = params.query(request)
+    bounds = params.page_of(asked, default=40, max=80)
+    kinds = frozenset(asked.texts("types")) or None
+    excluded = frozenset(asked.texts("exclude_types"))
+    sender = asked.id("account_id")
+
+    def work(tx: Tx) -> tuple[list[int], bytes]:
+        rows = notifications.page(tx, bounds, kinds=kinds, exclude=excluded, from_account=sender)
+        return [row.id for row in rows], array(state_of(request).renderer.notifications(tx, rows))
+
+    ids, body = await api.read(request, READ, work)
+    return paged(request, body, ids[0] if ids else None, ids[-1] if ids else None)
+
+
+async def one(request: Request) -> Response:
+    return await answers.read(request, READ, lambda tx, renderer: _one(tx, renderer, params.path_id(request)))
+
+
+def _one(tx: Tx, renderer: Renderer, notification_id: int) -> bytes:
+    return renderer.notifications(tx, [notifications.get(tx, notification_id)])[0]
+
+
+async def clear(request: Request) -> Response:
+    await api.write(request, WRITE, notifications.clear)
+    return empty()
+
+
+async def dismiss(request: Request) -> Response:
+    await api.write(request, WRITE, notifications.dismiss, params.path_id(request))
+    return empty()
+
+
+async def dismiss_named(request: Request) -> Response:
+    """The older spelling."""
+    named = (await params.read(request)).id("id")
+    if named is None:
+        raise NotFound()
+    await api.write(request, WRITE, notifications.dismiss, named)
+    return empty()
+
+
+async def unread_count(request: Request) -> Response:
+    """Nothing is marked as read yet, so all count."""
+    limit = params.query(request).integer("limit", 100, lo=1, hi=1000) or 100
+    return await answers.read(
+        request, READ, lambda tx, _: msgspec.json.encode({"count": notifications.count(tx, limit=limit)})
+    )

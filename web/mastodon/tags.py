@@ -1,0 +1,99 @@
+"""Tags, and following them.
+
+GET  /api/v1/tags/{name}
+POST /api/v1/tags/{name}/follow · unfollow
+GET  /api/v1/followed_tags
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from node import social, tags
+from node.errors import NotFound
+from node.paging import Page
+from node.runtime import Tx
+from node.schema import tag
+from node.text import find_tags, normalise_tag
+from web import identity as api
+from web import params
+from web.mastodon import answers, shapes
+from web.mastodon.entities import Renderer, reader
+from web.mastodon.state import state_of
+from web.responses import paged
+
+READ = answers.to_read("read:statuses")
+_PATH = "/api/v1/tags/{name}"
+_RULES: dict[str, Callable[[Tx, str], Any]] = {"follow": social.follow_tag, "unfollow": social.unfollow_tag}
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        Route(_PATH, one),
+        *(Route(f"{_PATH}/{name}", change, methods=["POST"], name=name) for name in _RULES),
+        Route("/api/v1/followed_tags", followed_tags),
+    ]
+
+
+async def one(request: Request) -> Response:
+    name = _named(request)
+    return await answers.read(request, READ, lambda tx, renderer: _one(tx, renderer, name))
+
+
+def _named(request: Request) -> str:
+    """The tag in the path, without '#'. NotFound for what no text could hold as one tag."""
+    name = answers.path_name(request, "name").lstrip("#＃")
+    found = list(find_tags(f"#{name}"))
+    if len(found) != 1 or found[0].display != name:
+        raise NotFound()
+    return name
+
+
+def _one(tx: Tx, renderer: Renderer, name: str) -> bytes:
+    normal = normalise_tag(name)
+    found = tags.named(tx, [name]).get(normal)
+    if found is None:
+        return msgspec.json.encode(shapes.unused_tag(normal, name, renderer.urls, tx.now - tx.now % tags.DAY))
+    return _rendered(tx, renderer, [found])[1:-1]
+
+
+def _rendered(tx: Tx, renderer: Renderer, rows: Any) -> bytes:
+    ids = [row.id for row in rows]
+    days, followed = tags.history(tx, ids), tags.followed(tx, ids)
+    is_person = reader(tx) is not None
+    shown = [
+        shapes.tag(row, renderer.urls, days[row.id], following=row.id in followed if is_person else None)
+        for row in rows
+    ]
+    return msgspec.json.encode(shown)
+
+
+async def change(request: Request) -> Response:
+    name, rule = _named(request), _RULES[request.scope["route"].name]
+
+    def work(tx: Tx) -> str:
+        rule(tx, name)
+        return name
+
+    return await answers.write(request, "write:follows", work, _one)
+
+
+async def followed_tags(request: Request) -> Response:
+    bounds = params.page(request, default=100, max=200)
+
+    def work(tx: Tx) -> tuple[list[int], bytes]:
+        return _followed(tx, state_of(request).renderer, bounds)
+
+    ids, body = await api.read(request, "read:follows", work)
+    return paged(request, body, ids[0] if ids else None, ids[-1] if ids else None)
+
+
+def _followed(tx: Tx, renderer: Renderer, bounds: Page) -> tuple[list[int], bytes]:
+    ids = social.followed_tags(tx, bounds)
+    rows = {row.id: row for row in tx.rows(select(tag).where(tag.c.id.in_(ids)))} if ids else {}
+    return ids, _rendered(tx, renderer, [rows[id_] for id_ in ids])
