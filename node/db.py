@@ -40,7 +40,7 @@ GROUP_MAX = 64
 """Units that share one commit at the most."""
 BUSY_SECONDS = 5.0
 """How long a write waits for another process that holds the SQLite file (a command run beside the server)."""
-PG_TRIES = 30
+PG_TRIES = 12
 """Runs of one PostgreSQL write before serialisation failures become `Unavailable`."""
 
 _DATABASE_THREAD = "corridor-db"
@@ -342,6 +342,7 @@ class PostgresStorage:
         self._reading = create_engine(
             url, isolation_level="REPEATABLE READ", execution_options={"postgresql_readonly": True}, **options
         )
+        self._again = threading.Lock()
         self._writers = ThreadPoolExecutor(pool, thread_name_prefix=f"{_DATABASE_THREAD}-w")
         self._readers = ThreadPoolExecutor(pool, thread_name_prefix=f"{_DATABASE_THREAD}-r")
 
@@ -378,7 +379,7 @@ class PostgresStorage:
         self.figures.waited += time.monotonic() - since
         for attempt in range(PG_TRIES):
             try:
-                with self.engine.connect() as connection:
+                with self._turn(attempt), self.engine.connect() as connection:
                     result = work(connection)
                     connection.commit()
                 self.figures.failed_at = None
@@ -389,6 +390,14 @@ class PostgresStorage:
                 self.figures.reruns += 1
                 time.sleep(random.uniform(0, min(0.004 * 2**attempt, 0.1)))
         raise Unavailable("The database is busy; nothing was stored. Try again.")
+
+    def _turn(self, attempt: int) -> contextlib.AbstractContextManager[Any]:
+        """Who failed runs again alone, and while somebody does, new writes wait.
+
+        Otherwise people who write at the same time on many connections (all of which count at the same account) overtake
+        each other's repetitions until somebody has no tries left.
+        """
+        return self._again if attempt or self._again.locked() else contextlib.nullcontext()
 
     def _write_all(self, works: list[Work[Any]]) -> list[Any]:
         """One commit for all while that works, else each alone."""

@@ -168,7 +168,7 @@ class TestWithPeersOnLoopback:
     async def test_a_peer_that_does_not_answer_holds_a_post_up_for_a_moment_only(
         self, anna: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(lookups, "MENTION_SECONDS", 0.2)
+        monkeypatch.setattr(lookups, "MENTION_SECONDS", 1.0)
         asked: list[bytes] = []
 
         async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
