@@ -74,7 +74,9 @@ class Storage(Protocol):
     engine: Engine
     figures: Figures
 
-    async def read(self, work: Work[T]) -> T: ...
+    async def read(self, work: Work[T], *, quick: bool = False) -> T:
+        """`quick` promises that the work takes about as long as a hop to a thread and back; see ADR 0010."""
+        ...
 
     async def write(self, work: Work[T]) -> T: ...
 
@@ -157,7 +159,7 @@ class SqliteStorage:
     def __init__(self, url: str, *, readers: int = 4) -> None:
         _refuse_sockets_on_database_threads()
         self.figures = Figures()
-        self.engine = sqlite_engine(url, pool_size=readers + 2)
+        self.engine = sqlite_engine(url, pool_size=readers + 2)  # the writer's, and the event loop's for quick reads
         self._queue: queue.SimpleQueue[_Unit | list[_Unit] | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix=_DATABASE_THREAD)
         self._local = threading.local()
@@ -166,7 +168,9 @@ class SqliteStorage:
         self._writer = threading.Thread(target=self._run, name=f"{_DATABASE_THREAD}-writer", daemon=True)
         self._writer.start()
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, quick: bool = False) -> T:
+        if quick:
+            return self._read(work)  # here, on the event loop's thread: threads that want the interpreter cost more
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def write(self, work: Work[T]) -> T:
@@ -346,7 +350,7 @@ class PostgresStorage:
         self._writers = ThreadPoolExecutor(pool, thread_name_prefix=f"{_DATABASE_THREAD}-w")
         self._readers = ThreadPoolExecutor(pool, thread_name_prefix=f"{_DATABASE_THREAD}-r")
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T], *, quick: bool = False) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, work)
 
     async def write(self, work: Work[T]) -> T:

@@ -165,6 +165,19 @@ class Node:
         now = self.now()
         return await self.storage.read(lambda conn: rule(Tx(conn, self, viewer, now), *args, **kwargs))
 
+    async def glance(self, rule: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`read` for a rule that finds little by a key or a page by an index: well under a few milliseconds.
+
+        On SQLite it runs at once, on the event loop's thread (ADR 0010); whoever searches or counts uses `read`.
+        """
+        return await self.glance_as(SYSTEM, rule, *args, **kwargs)
+
+    async def glance_as(
+        self, viewer: Viewer, rule: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        now = self.now()
+        return await self.storage.read(lambda conn: rule(Tx(conn, self, viewer, now), *args, **kwargs), quick=True)
+
     async def write_as(
         self, viewer: Viewer, rule: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:

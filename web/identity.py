@@ -61,6 +61,18 @@ async def read(
     return await seen.parts.node.read_as(NOBODY, _as_viewer, seen, lambda tx: rule(tx, *args, **kwargs))
 
 
+async def glance(
+    request: HTTPConnection,
+    access: Access | str | None,
+    rule: Callable[Concatenate[Tx, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """`read` for a rule that takes well under a few milliseconds (see `Node.glance`)."""
+    seen = Seen(request, _access(access))
+    return await seen.parts.node.glance_as(NOBODY, _as_viewer, seen, lambda tx: rule(tx, *args, **kwargs))
+
+
 async def write(
     request: HTTPConnection,
     access: Access | str | None,

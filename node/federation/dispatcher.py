@@ -105,7 +105,7 @@ class Dispatcher:
     async def step(self) -> int:
         """Lease peers for the slots that are free and start sending to them; answers how many were leased."""
         free = self._node.settings.federation.workers - len(self._tasks)
-        if self._stopping or free <= 0 or not await self._node.read(leases.is_due):
+        if self._stopping or free <= 0 or not await self._node.glance(leases.is_due):
             return 0
         taken = await self._node.write(leases.lease, free)
         for lease in taken:

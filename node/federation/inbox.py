@@ -190,7 +190,7 @@ class Processor:
         if len(self._fetching) >= FETCHES:
             await asyncio.wait(self._fetching, return_when=asyncio.FIRST_COMPLETED)
         values = {"held": list(self._held)}
-        rows = await self._node.read(lambda tx: tx.rows(_DUE, {**values, "now": tx.now}))
+        rows = await self._node.glance(lambda tx: tx.rows(_DUE, {**values, "now": tx.now}))
         if not rows:
             return False
         blocked = await self._network.blocked()

@@ -113,7 +113,7 @@ class Network:
             return False
         answers = values.iri((activity.embedded or {}).get("inReplyTo"))
         for iri in (about, answers):
-            if iri is not None and await self.node.read(_post_id, iri) is not None:
+            if iri is not None and await self.node.glance(_post_id, iri) is not None:
                 return True
         return False
 
@@ -122,7 +122,7 @@ class Network:
         activity = parse.activity(parse.load(body))
         if activity.type != "Delete" or activity.object != activity.actor or not same_origin(key_id, activity.actor):
             return False
-        if await self.node.read(_account, activity.actor) is not None and await self.is_gone(activity.actor):
+        if await self.node.glance(_account, activity.actor) is not None and await self.is_gone(activity.actor):
             await self.node.write(actors.gone, activity.actor)
         return True
 
@@ -134,7 +134,7 @@ class Network:
 
         Raises NotFound, and for unknown ones FetchFailed, Malformed, Refused. A stored one is better than a failure.
         """
-        row = await self.node.read(_account, iri)
+        row = await self.node.glance(_account, iri)
         if row is not None and row.gone_at is not None:
             raise NotFound
         settings = self.node.settings
@@ -225,7 +225,7 @@ class Network:
 
         Raises NotFound, FetchFailed, Malformed, Refused.
         """
-        known: int | None = await self.node.read(_post_id, iri)
+        known: int | None = await self.node.glance(_post_id, iri)
         if known is None and not self.node.urls.is_ours(iri):
             known = await self._store_post(await self._fetcher.document(iri), upwards=upwards)
         if known is None:

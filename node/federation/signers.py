@@ -115,7 +115,7 @@ class Signers:
         known, until = self._held.get(key_id, (None, 0.0))
         if known is not None and now < until:
             return known
-        row = await self._node.read(_key, key_id)
+        row = await self._node.glance(_key, key_id)
         known = None if row is None else _usable(row)
         if known is not None:
             self._held[key_id] = (known, now + HELD_SECONDS)

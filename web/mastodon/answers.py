@@ -61,7 +61,12 @@ def path_name(request: Request, name: str) -> str:
 
 
 async def read(request: Request, access: Access | str | None, rule: Callable[[Tx, Renderer], bytes]) -> JSONBytes:
-    """The JSON that a rule renders."""
+    """The JSON that a rule renders, which finds its rows by their keys."""
+    return JSONBytes(await api.glance(request, access, rule, state_of(request).renderer))
+
+
+async def search(request: Request, access: Access | str | None, rule: Callable[[Tx, Renderer], bytes]) -> JSONBytes:
+    """The same for a rule that looks through many rows: it may take its time."""
     return JSONBytes(await api.read(request, access, rule, state_of(request).renderer))
 
 
@@ -79,7 +84,7 @@ async def write(
 
     viewer, result = await api.write(request, access, work)
     renderer = state_of(request).renderer
-    return JSONBytes(await parts_of(request).node.read_as(viewer, show, renderer, result))
+    return JSONBytes(await parts_of(request).node.glance_as(viewer, show, renderer, result))
 
 
 async def statuses(
@@ -136,7 +141,7 @@ async def found_accounts(
     **kwargs: P.kwargs,
 ) -> JSONBytes:
     """People that are not paged by cursors."""
-    return await read(request, access, lambda tx, renderer: array(renderer.accounts(tx, rule(tx, *args, **kwargs))))
+    return await search(request, access, lambda tx, renderer: array(renderer.accounts(tx, rule(tx, *args, **kwargs))))
 
 
 async def status_after(request: Request, access: str, rule: Callable[[Tx], int]) -> JSONBytes:
@@ -159,7 +164,7 @@ async def relationship_after(
 
 
 async def _page(request: Request, access: Access | str, work: Callable[[Tx, Renderer], Paged]) -> JSONBytes:
-    body, first, last = await api.read(request, access, work, state_of(request).renderer)
+    body, first, last = await api.glance(request, access, work, state_of(request).renderer)
     return paged(request, body, first, last)
 
 

@@ -208,7 +208,7 @@ class Hub:
 
     async def _catch_up(self, cursor: Cursor) -> Cursor:
         while True:
-            found = await self._parts.node.read(self._taken, cursor, self._listeners())
+            found = await self._parts.node.glance(self._taken, cursor, self._listeners())
             self._deliver(found)
             cursor = found.batch.cursor
             if not found.batch.more:
@@ -216,7 +216,7 @@ class Hub:
 
     async def _check_tokens(self) -> None:
         tokens = {one.viewer.token_id for one in self._connections if one.viewer.token_id is not None}
-        alive = await self._parts.node.read(streams.alive, tokens)
+        alive = await self._parts.node.glance(streams.alive, tokens)
         for connection in list(self._connections):
             if connection.viewer.token_id in tokens - alive:
                 connection.end(REFUSED)

@@ -78,7 +78,7 @@ class Asked:
 async def everything(request: Request) -> Response:
     asked = Asked.of(params.query(request))
     found = await _resolved(request, ACCESS, asked)
-    return await answers.read(request, ACCESS, lambda tx, renderer: _everything(tx, renderer, asked, found))
+    return await answers.search(request, ACCESS, lambda tx, renderer: _everything(tx, renderer, asked, found))
 
 
 async def people(request: Request) -> Response:
