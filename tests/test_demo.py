@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.running import corridor
 from web.demo import company, story
 
@@ -20,16 +21,11 @@ pytestmark = pytest.mark.timeout(240)
 
 
 def free_port_base() -> int:
-    """A base whose three ports are free."""
-    for base in range(20_000, 30_000, 10):
-        try:
-            for number in (1, 2, 3):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", base + number))
-        except OSError:
-            continue
-        return base
-    raise AssertionError("no free ports")
+    """A base whose three ports are free, and nobody else's."""
+    while True:
+        ports = [free_port() for _ in range(4)]
+        if ports[3] - ports[0] == 3:
+            return ports[0]
 
 
 class Demo:

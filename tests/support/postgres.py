@@ -6,11 +6,12 @@ PostgreSQL refuses to run as root, so as root the server is started as the user 
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 # Durability is PostgreSQL's own business; the tests that kill a server turn it on again for themselves.
 FAST = ("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
@@ -56,7 +57,7 @@ def start(*, durable: bool = False) -> Cluster:
     data = folder / "data"
     # The binary's own wrapper prefers the programs that lie beside it.
     _run(user, initdb, "-D", str(data), "-U", "corridor", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
-    port = _free_port()
+    port = free_port()
     command = [postgres, "-D", str(data), "-p", str(port), "-k", str(folder), *COMMON, *(() if durable else FAST)]
     user_id, group_id = (None, None) if user is None else (user.pw_uid, user.pw_gid)
     quiet = subprocess.DEVNULL
@@ -82,13 +83,6 @@ def _run(user: pwd.struct_passwd | None, *command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, user=user_id, group=group_id)
     if done.returncode:
         raise RuntimeError(f"{command[0]}: {done.stderr}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(cluster: Cluster) -> None:

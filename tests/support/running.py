@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,8 +19,11 @@ from node import accounts, auth, config, passwords
 from node.assembly import open_node
 from node.config import Settings
 from node.runtime import Node
+from tests.support.ports import free_port
 
 T = TypeVar("T")
+__all__ = ["PASSWORD", "Person", "RunningNode", "aside", "corridor", "free_port", "stopping", "until"]
+
 Answer = dict[str, Any]
 PASSWORD = "correct horse battery"
 
@@ -47,13 +49,6 @@ def aside(work: Callable[[Node], Awaitable[T]], settings: Settings) -> T:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(main())).result()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass
