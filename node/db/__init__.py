@@ -1,19 +1,19 @@
 """The two databases, behind one interface: units of work go in, results come out after COMMIT.
 
 A unit is a plain function of a SQLAlchemy Connection. Reads run in a transaction that is rolled back; writes are committed.
-`sqlite` and `postgres` hold one engine each; what both need is in `common`.
 """
 
-from node.db.common import Figures, Storage, Work, exclusive, insert_or_ignore, is_passing
-from node.db.postgres import PostgresStorage
-from node.db.sqlite import SqliteStorage, sqlite_engine, sqlite_path
+from node.db.common import Work, exclusive, insert_or_ignore, is_passing
+from node.db.lists import among
+from node.db.postgres import postgres_database
+from node.db.sqlite import sqlite_database, sqlite_engine, sqlite_path
+from node.db.storage import Figures, Storage
 
 __all__ = [
     "Figures",
-    "PostgresStorage",
-    "SqliteStorage",
     "Storage",
     "Work",
+    "among",
     "connect",
     "exclusive",
     "insert_or_ignore",
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def connect(url: str, *, readers: int = 4, pool: int = 8) -> Storage:
-    """Open the database at `url` (`sqlite:///path` or `postgresql+psycopg://…`)."""
+    """Open the database at `url` (`sqlite:///path`, with `readers` threads, or `postgresql+psycopg://…`, with `pool`)."""
     if url.startswith("sqlite"):
-        return SqliteStorage(url, readers=readers)
-    return PostgresStorage(url, pool=pool)
+        return Storage(sqlite_database(url, readers=readers), readers=readers)
+    return Storage(postgres_database(url, readers=pool), readers=pool)

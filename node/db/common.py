@@ -1,4 +1,4 @@
-"""What both engines share: the interface, the figures, which failures pass, and a guard for the threads."""
+"""What belongs to neither engine alone: failures and what they mean, statements that differ by dialect, a guard."""
 
 import contextlib
 import functools
@@ -6,19 +6,21 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, Executable, Table
 from sqlalchemy.dialects.postgresql import insert as postgres_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
 DATABASE_THREAD = "corridor-db"
 """How the names of threads begin that run units of work."""
+BUSY_SECONDS = 5.0
+"""How long a write gives way to other processes that write to the same database."""
+
 _SQLITE_PASSING = {
     sqlite3.SQLITE_FULL,
     sqlite3.SQLITE_BUSY,
@@ -31,37 +33,6 @@ _SQLITE_PASSING = {
 }
 
 
-@dataclass(slots=True)
-class Figures:
-    """What `/metrics` and `/healthz` say of the database. Seconds; times are of `time.monotonic`."""
-
-    writes: int = 0
-    groups: int = 0
-    reruns: int = 0
-    waited: float = 0.0
-    failed_at: float | None = None
-    failure: str = ""
-
-
-class Storage(Protocol):
-    """What `Node` needs of a database."""
-
-    engine: Engine
-    figures: Figures
-
-    async def read(self, work: Work[T], *, quick: bool = False) -> T:
-        """`quick` promises that the work takes about as long as a hop to a thread and back; see ADR 0010."""
-        ...
-
-    async def write(self, work: Work[T]) -> T: ...
-
-    async def write_all(self, works: Sequence[Work[Any]]) -> list[Any]:
-        """Run the units in order, each on its own: a result, or the exception it raised, for each."""
-        ...
-
-    def close(self) -> None: ...
-
-
 def is_passing(error: BaseException) -> bool:
     """True for failures of the machine (full disk, lock, lost connection), as opposed to mistakes of ours."""
     if not isinstance(error, DBAPIError):
@@ -72,26 +43,48 @@ def is_passing(error: BaseException) -> bool:
         return code is not None and (code & 0xFF) in _SQLITE_PASSING
     if error.connection_invalidated:
         return True
-    state = getattr(original, "sqlstate", None)
+    state = _sqlstate(error)
     # 08 connection, 53 resources (53100 disk full), 57 operator intervention, 58 system error
-    return (state is None and isinstance(error, OperationalError)) or str(state)[:2] in {"08", "53", "57", "58"}
+    return (not state and isinstance(error, OperationalError)) or state[:2] in {"08", "53", "57", "58"}
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """PostgreSQL: another transaction came first (serialisation failure, deadlock); the same again may well work."""
+    return _sqlstate(error) in {"40001", "40P01"}
+
+
+def is_race(error: DBAPIError) -> bool:
+    """PostgreSQL: perhaps a conflict in disguise.
+
+    Two transactions that insert the same key at once end in a unique violation, also under SERIALIZABLE. The next run sees
+    the other's row. A violation that comes again and again is a mistake of ours.
+    """
+    return isinstance(error, IntegrityError) and _sqlstate(error) in {"23505", "23503"}
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or "")
 
 
 @contextlib.contextmanager
 def exclusive(engine: Engine) -> Iterator[Connection]:
-    """One write transaction for a command that runs beside the server (migrations, restore)."""
+    """One write transaction for a command that runs beside the server (migrations, restore).
+
+    `engine` is from `sqlite_engine`, or on PostgreSQL one that SQLAlchemy begins by itself.
+    """
     with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                roll_back(connection)
-                raise
-            connection.exec_driver_sql("COMMIT")
-        else:
+        if engine.dialect.name != "sqlite":
             yield connection
             connection.commit()
+            return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            with contextlib.suppress(DBAPIError):
+                connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
 
 
 def insert_or_ignore(dialect: str, table: Table, unique: Sequence[str]) -> Executable:
@@ -102,17 +95,6 @@ def insert_or_ignore(dialect: str, table: Table, unique: Sequence[str]) -> Execu
     return statement.execution_options(preserve_rowcount=True)
 
 
-def in_transaction(connection: Connection) -> bool:
-    driver = connection.connection.driver_connection
-    return bool(driver is not None and driver.in_transaction)
-
-
-def roll_back(connection: Connection) -> None:
-    if in_transaction(connection):
-        with contextlib.suppress(DBAPIError):
-            connection.exec_driver_sql("ROLLBACK")
-
-
 @functools.cache
 def refuse_sockets_on_database_threads() -> None:
     """A transaction must not wait for the network: refuse `connect` on the threads that run units of work.
@@ -120,7 +102,7 @@ def refuse_sockets_on_database_threads() -> None:
     libpq opens its own sockets outside Python, so the audit hook sees only ours.
     """
 
-    def hook(name: str, _args: tuple[Any, ...]) -> None:
+    def hook(name: str, _args: tuple[object, ...]) -> None:
         if name in ("socket.connect", "socket.getaddrinfo") and threading.current_thread().name.startswith(
             DATABASE_THREAD
         ):

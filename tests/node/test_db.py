@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
 from node import db
 from node.errors import Conflict, Unavailable
@@ -22,8 +23,8 @@ def storage(engine_name: str, tmp_path: Path, new_database_url: Callable[[str, P
 
 
 @pytest.fixture
-def sqlite(tmp_path: Path, new_database_url: Callable[[str, Path], str]) -> Iterator[db.SqliteStorage]:
-    opened = db.SqliteStorage(new_database_url("sqlite", tmp_path), readers=2)
+def sqlite(tmp_path: Path, new_database_url: Callable[[str, Path], str]) -> Iterator[db.Storage]:
+    opened = db.connect(new_database_url("sqlite", tmp_path), readers=2)
     yield opened
     opened.close()
 
@@ -115,17 +116,64 @@ async def test_a_reader_sees_only_what_is_committed(storage: db.Storage) -> None
     assert await storage.read(keys) == ["late"]
 
 
-async def test_waiting_units_share_one_commit(sqlite: db.SqliteStorage) -> None:
-    async with held(sqlite):
-        waiting = [asyncio.ensure_future(sqlite.write(put(f"k{n:02}"))) for n in range(20)]
+async def test_waiting_units_share_one_commit(storage: db.Storage) -> None:
+    async with held(storage):
+        waiting = [asyncio.ensure_future(storage.write(put(f"k{n:02}"))) for n in range(20)]
         await asyncio.sleep(0.05)
     assert await asyncio.gather(*waiting) == [f"k{n:02}" for n in range(20)]
-    assert sqlite.figures.groups == 2
-    assert sqlite.figures.writes == 21
+    assert storage.figures.groups == 2
+    assert storage.figures.writes == 21
+
+
+async def test_one_bad_unit_of_those_that_wait_takes_no_other_with_it(storage: db.Storage) -> None:
+    await storage.write(put("taken"))
+    async with held(storage):
+        before = asyncio.ensure_future(storage.write(put("a")))
+        bad = asyncio.ensure_future(storage.write(put("taken")))
+        after = asyncio.ensure_future(storage.write(put("b")))
+        await asyncio.sleep(0.05)
+    assert (await before, await after) == ("a", "b")
+    with pytest.raises(IntegrityError):
+        await bad
+    assert await storage.read(keys) == ["a", "b", "taken"]
+
+
+async def test_callers_that_give_up_while_they_wait_do_not_stop_the_writer(storage: db.Storage) -> None:
+    async with held(storage):
+        waiting = [asyncio.ensure_future(storage.write(put(f"k{n}"))) for n in range(3)]
+        await asyncio.sleep(0.05)
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    assert await storage.write(put("later")) == "later"
+    assert await storage.read(keys) == ["later"]
+
+
+async def test_two_processes_that_count_at_one_row_lose_nothing(
+    engine_name: str, tmp_path: Path, new_database_url: Callable[[str, Path], str]
+) -> None:
+    url = new_database_url(engine_name, tmp_path)
+    both = [db.connect(url, readers=1, pool=1) for _ in range(2)]
+
+    def count(conn: Connection) -> None:
+        found = int(conn.execute(text("SELECT value FROM meta WHERE key = 'n'")).scalar_one())
+        conn.execute(text("UPDATE meta SET value = :value WHERE key = 'n'"), {"value": str(found + 1)})
+
+    async def many(storage: db.Storage) -> None:
+        for _ in range(15):
+            await storage.write(count)
+
+    try:
+        await both[0].write(put("n", "0"))
+        await asyncio.gather(*(many(storage) for storage in both for _ in range(4)))
+        assert await both[1].read(lambda c: c.execute(text("SELECT value FROM meta")).scalar_one()) == "120"
+    finally:
+        for storage in both:
+            storage.close()
 
 
 async def test_a_full_disk_inside_a_group_fails_only_what_does_not_fit_and_work_resumes_by_itself(
-    sqlite: db.SqliteStorage,
+    sqlite: db.Storage,
 ) -> None:
     pages = await sqlite.write(lambda c: int(c.exec_driver_sql("PRAGMA page_count").scalar_one()))
     await sqlite.write(lambda c: limit_pages(c, pages + 8))
@@ -145,7 +193,7 @@ async def test_a_full_disk_inside_a_group_fails_only_what_does_not_fit_and_work_
     assert sqlite.figures.failed_at is None
 
 
-async def test_a_disk_that_is_full_for_all_acknowledges_nothing(sqlite: db.SqliteStorage) -> None:
+async def test_a_disk_that_is_full_for_all_acknowledges_nothing(sqlite: db.Storage) -> None:
     pages = await sqlite.write(lambda c: int(c.exec_driver_sql("PRAGMA page_count").scalar_one()))
     await sqlite.write(lambda c: limit_pages(c, pages))
     outcomes = await sqlite.write_all([put(f"k{n}", "x" * 100_000) for n in range(3)])
@@ -154,7 +202,7 @@ async def test_a_disk_that_is_full_for_all_acknowledges_nothing(sqlite: db.Sqlit
 
 
 async def test_a_file_locked_by_another_process_is_a_503_and_then_works_again(
-    sqlite: db.SqliteStorage, monkeypatch: pytest.MonkeyPatch
+    sqlite: db.Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sqlite.write(lambda c: c.exec_driver_sql("PRAGMA busy_timeout=100").fetchall())
     path = db.sqlite_path(str(sqlite.engine.url))
@@ -170,7 +218,7 @@ async def test_a_file_locked_by_another_process_is_a_503_and_then_works_again(
     assert await sqlite.read(keys) == ["d"]
 
 
-async def test_sqlite_is_durable_at_commit(sqlite: db.SqliteStorage) -> None:
+async def test_sqlite_is_durable_at_commit(sqlite: db.Storage) -> None:
     assert await sqlite.write(lambda c: c.exec_driver_sql("PRAGMA synchronous").scalar_one()) == 2  # FULL
     assert await sqlite.write(lambda c: c.exec_driver_sql("PRAGMA journal_mode").scalar_one()) == "wal"
 
@@ -178,7 +226,7 @@ async def test_sqlite_is_durable_at_commit(sqlite: db.SqliteStorage) -> None:
 async def test_a_write_after_close_is_refused_and_one_before_is_finished(
     tmp_path: Path, new_database_url: Callable[[str, Path], str]
 ) -> None:
-    storage = db.SqliteStorage(new_database_url("sqlite", tmp_path))
+    storage = db.connect(new_database_url("sqlite", tmp_path))
     before = asyncio.ensure_future(storage.write(put("a")))
     await asyncio.sleep(0)
     await asyncio.to_thread(storage.close)
@@ -200,7 +248,7 @@ async def test_a_unit_of_work_that_opens_a_socket_is_refused(storage: db.Storage
 async def test_a_lost_postgresql_connection_is_unavailable_and_the_next_write_works(
     cluster: Any, tmp_path: Path, new_database_url: Callable[[str, Path], str]
 ) -> None:
-    storage = db.PostgresStorage(new_database_url("postgresql", tmp_path), pool=2)
+    storage = db.connect(new_database_url("postgresql", tmp_path), pool=2)
     try:
 
         def die(conn: Connection) -> None:
@@ -210,6 +258,28 @@ async def test_a_lost_postgresql_connection_is_unavailable_and_the_next_write_wo
             await storage.write(die)
         assert await storage.write(put("a")) == "a"
     finally:
+        storage.close()
+
+
+async def test_a_commit_whose_answer_was_lost_is_not_run_again(
+    tmp_path: Path, new_database_url: Callable[[str, Path], str]
+) -> None:
+    storage = db.connect(new_database_url("postgresql", tmp_path), pool=1)
+    other = storage.engine.connect()
+    runs = []
+
+    def work(conn: Connection) -> None:
+        runs.append(1)
+        me = conn.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        other.execute(text("SELECT pg_terminate_backend(:me, 5000)"), {"me": me})
+
+    try:
+        with pytest.raises(Unavailable):
+            await storage.write(work)
+        assert len(runs) == 1
+        assert await storage.write(put("a")) == "a"
+    finally:
+        other.close()
         storage.close()
 
 

@@ -6,6 +6,7 @@ PostgreSQL refuses to run as root, so as root the server is started as the user 
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Cluster:
         return f"postgresql+psycopg://corridor@127.0.0.1:{self.port}/{database}"
 
     def stop(self) -> None:
-        self.process.terminate()
+        self.process.send_signal(signal.SIGINT)  # its "fast" shutdown: SIGTERM would wait for clients
         self.process.wait(30)
         shutil.rmtree(self.folder, ignore_errors=True)
 

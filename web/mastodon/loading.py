@@ -9,18 +9,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BindParameter,
     CompoundSelect,
     Row,
     Select,
     Table,
-    bindparam,
     literal_column,
     select,
     union_all,
 )
 
 from node import media
+from node.db import among
 from node.runtime import Tx
 from node.schema import (
     account,
@@ -40,8 +39,6 @@ Marks = dict[tuple[int, int], int]
 """(account id, post id) -> bits of what that person did with that post."""
 FAVOURITED, BOOSTED, BOOKMARKED, PINNED = 1, 2, 4, 8
 
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_WHO: BindParameter[Any] = bindparam("who", expanding=True)
 _MANAGER = account.alias("manager")
 
 
@@ -76,7 +73,7 @@ _FACES = (
         post.c.object_type,
     )
     .join(account, account.c.id == post.c.author_id)
-    .where(post.c.id.in_(_IDS))
+    .where(among(post.c.id, "ids"))
 )
 _POSTS = (
     select(
@@ -96,49 +93,49 @@ _POSTS = (
         oauth_app.c.website.label("app_website"),
     )
     .join_from(post, oauth_app, oauth_app.c.id == post.c.app_id, isouter=True)
-    .where(post.c.id.in_(_IDS))
+    .where(among(post.c.id, "ids"))
 )
 _MENTIONS = (
     select(mention.c.post_id, account.c.id, account.c.username, account.c.domain, account.c.url)
     .join(account, account.c.id == mention.c.account_id)
-    .where(mention.c.post_id.in_(_IDS), account.c.gone_at.is_(None))
+    .where(among(mention.c.post_id, "ids"), account.c.gone_at.is_(None))
     .order_by(account.c.id)
 )
 _TAGS = (
     select(post_tag.c.post_id, tag.c.name)
     .join(tag, tag.c.id == post_tag.c.tag_id)
-    .where(post_tag.c.post_id.in_(_IDS))
+    .where(among(post_tag.c.post_id, "ids"))
     .order_by(tag.c.id)
 )
-_POLLS = select(poll).where(poll.c.post_id.in_(_IDS))
+_POLLS = select(poll).where(among(poll.c.post_id, "ids"))
 _VOTES = (
     select(poll_vote.c.account_id, poll_vote.c.poll_id, poll_vote.c.choice)
-    .where(poll_vote.c.account_id.in_(_WHO), poll_vote.c.poll_id.in_(_IDS))
+    .where(among(poll_vote.c.account_id, "who"), among(poll_vote.c.poll_id, "ids"))
     .order_by(poll_vote.c.choice)
 )
-_ACCOUNT_REVISIONS = select(account.c.id, account.c.rev).where(account.c.id.in_(_IDS), account.c.gone_at.is_(None))
+_ACCOUNT_REVISIONS = select(account.c.id, account.c.rev).where(among(account.c.id, "ids"), account.c.gone_at.is_(None))
 _ACCOUNTS = (
     select(account, _MANAGER.c.username.label("manager_username"), _MANAGER.c.domain.label("manager_domain"))
     .join_from(account, _MANAGER, _MANAGER.c.iri == account.c.manager_iri, isouter=True)
-    .where(account.c.id.in_(_IDS))
+    .where(among(account.c.id, "ids"))
 )
 _ACCOUNTS_AT = (
     select(account, _MANAGER.c.username.label("manager_username"), _MANAGER.c.domain.label("manager_domain"))
     .join_from(account, _MANAGER, _MANAGER.c.iri == account.c.manager_iri, isouter=True)
-    .where(account.c.iri.in_(_IDS), account.c.gone_at.is_(None), account.c.suspended_at.is_(None))
+    .where(among(account.c.iri, "ids"), account.c.gone_at.is_(None), account.c.suspended_at.is_(None))
 )
 
 
 def _family(bit: int, table: Table) -> Select[Any]:
     return select(literal_column(str(bit)).label("bit"), table.c.account_id, table.c.post_id).where(
-        table.c.account_id.in_(_WHO), table.c.post_id.in_(_IDS)
+        among(table.c.account_id, "who"), among(table.c.post_id, "ids")
     )
 
 
 _MARKS: CompoundSelect[Any] = union_all(
     _family(FAVOURITED, favourite),
     select(literal_column(str(BOOSTED)), post.c.author_id, post.c.boost_of_id).where(
-        post.c.boost_of_id.in_(_IDS), post.c.author_id.in_(_WHO)
+        among(post.c.boost_of_id, "ids"), among(post.c.author_id, "who")
     ),
     _family(BOOKMARKED, bookmark),
     _family(PINNED, pin),
