@@ -72,6 +72,7 @@ class Client:
     `signing_key` gives the node's own key, with which GETs are signed; None leaves them unsigned. `flavour_for` and
     `remember` let the knowledge of which host takes which signatures outlive the process. `lookup` and `clock` are the
     network's names and the time (seconds since the epoch). `tls` replaces the trusted roots (the system's and Mozilla's).
+    `only` signs with that flavour alone, whatever a host was seen to take: no second knock, and nothing to remember.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Client:
         limits: Limits | None = None,
         flavour_for: Callable[[str], Flavour | None] | None = None,
         remember: Callable[[str, Flavour], None] | None = None,
+        only: Flavour | None = None,
     ) -> None:
         self._guard = guard
         self._user_agent = user_agent
@@ -95,6 +97,7 @@ class Client:
         self._tls = tls
         self._limits = limits or Limits()
         self._flavours = _Flavours(clock, flavour_for, remember)
+        self._only = only
         self._open: tuple[aiohttp.ClientSession, httpx.AsyncClient] | None = None
         self._closed = False
 
@@ -305,6 +308,8 @@ class Client:
 
     async def _knock(self, target: URL, attempt: Callable[[Flavour], Awaitable[Fetched]]) -> tuple[Fetched, Flavour]:
         """Try the likelier kind of signature, and the other one if that is turned away ("double knocking", R30)."""
+        if self._only is not None:
+            return await attempt(self._only), self._only
         peer = target.host_port_subcomponent or ""
         first = self._flavours.likely(peer)
         answer = await attempt(first)

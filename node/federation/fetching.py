@@ -12,7 +12,7 @@ from activitypub.errors import FetchFailed, HostRefused, Malformed, ProtocolErro
 from activitypub.guard import Guard, Lookup, system_lookup
 from activitypub.signatures import Flavour, SigningKey
 from activitypub.vocabulary import host
-from node.config import Settings
+from node.config import ConfigError, Settings
 from node.federation import peers
 from node.runtime import Node
 
@@ -29,11 +29,15 @@ USER_AGENT = "Corridor/0.1 (+{base})"
 
 
 class PeerGuard(Guard):
-    """The guard that also knows who is a peer: no redirect leads to a host that this node does not deal with."""
+    """The guard that also knows who is a peer: no redirect leads to a host that this node does not deal with.
+
+    Raises ConfigError for settings that it cannot read.
+    """
 
     def __init__(self, settings: Settings) -> None:
         federation = settings.federation
         every_loopback = federation.allow_loopback and not federation.private_peers
+        _refuse_unreadable(federation.private_peers)
         super().__init__(
             allow_http=settings.node.scheme == "http",
             private="loopback" if every_loopback else federation.private_peers,
@@ -53,17 +57,23 @@ class PeerGuard(Guard):
         return url
 
 
+def _refuse_unreadable(private_peers: tuple[str, ...]) -> None:
+    for entry in private_peers:
+        try:
+            Guard(private=(entry,))
+        except ValueError as error:
+            raise ConfigError(f'federation.private_peers: {entry!r} is not "host:port" or "host:*": {error}') from error
+
+
 class Flavours:
     """Which signatures each peer takes: from the database at the start, learnt on the way, stored now and then."""
 
-    def __init__(self, settings: Settings, known: dict[str, str]) -> None:
-        chosen = settings.federation.signature
-        self._fixed = None if chosen == "auto" else Flavour(chosen)
+    def __init__(self, known: dict[str, str]) -> None:
         self._known = {domain: Flavour(flavour) for domain, flavour in known.items()}
         self._new: dict[str, str] = {}
 
     def of(self, domain: str) -> Flavour | None:
-        return self._fixed or self._known.get(domain)
+        return self._known.get(domain)
 
     def remember(self, domain: str, flavour: Flavour) -> None:
         if self._known.get(domain) is not flavour:
@@ -105,6 +115,7 @@ def open_client(
         ),
         flavour_for=flavours.of,
         remember=flavours.remember,
+        only=None if federation.signature == "auto" else Flavour(federation.signature),
     )
 
 

@@ -48,7 +48,7 @@ async def open_network(node: Node, *, lookup: Lookup = system_lookup) -> "Networ
     keys = Keyring(node)
     actor_id = (await node.read(accounts.node_actor)).id
     own = await keys.signing_key(actor_id)
-    flavours = Flavours(node.settings, await node.read(peers.flavours))
+    flavours = Flavours(await node.read(peers.flavours))
     guard = PeerGuard(node.settings)
     client = open_client(node.settings, guard, flavours, signing_key=lambda: own, clock=node.clock, lookup=lookup)
     return Network(node, client, keys=keys, flavours=flavours, guard=guard)

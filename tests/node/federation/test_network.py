@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
-from activitypub import keys
+from activitypub import keys, signatures
 from activitypub.errors import FetchFailed, KeyUnavailable, Malformed, ProtocolError, Refused, SignatureInvalid
 from activitypub.signatures import Flavour, Request
 from node import accounts, posts
@@ -303,3 +304,30 @@ async def test_an_actor_document_lists_the_keys_that_ensure_keys_made(node: Node
 
 def test_the_keys_of_the_test_peer_differ() -> None:
     assert rsa_key(0) is not rsa_key(1)
+
+
+# --- Which signatures a peer gets
+
+_LOOPBACK = {"mode": "open", "allow_loopback": True, "timeout_seconds": 5.0}
+
+
+@pytest.mark.parametrize(
+    ("federation", "tried"),
+    [
+        ({**_LOOPBACK, "signature": "rfc9421"}, [Flavour.RFC9421]),
+        ({**_LOOPBACK, "signature": "cavage"}, [Flavour.CAVAGE]),
+        ({**_LOOPBACK, "signature": "auto"}, [Flavour.CAVAGE, Flavour.RFC9421]),
+    ],
+)
+async def test_a_signature_that_the_settings_name_is_the_only_one_that_is_tried(
+    node: Node, peer: RemotePeer, network: Network, tried: list[Flavour]
+) -> None:
+    peer.respond = lambda _: web.Response(status=401)
+    key = await network.signing_key((await node.read(accounts.node_actor)).id)
+    delivered = await network.client.deliver(f"{peer.base}/inbox", b'{"type": "Follow"}', key)
+    assert (delivered.status, delivered.flavour) == (401, tried[0])
+    assert [signatures.presented(one.request, **_seen_by(peer)).flavour for one in peer.received] == tried
+
+
+def _seen_by(peer: RemotePeer) -> dict[str, Any]:
+    return {"authority": peer.domain, "scheme": "http", "now": peer.clock()}
