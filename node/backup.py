@@ -26,6 +26,7 @@ from node import db
 from node.config import Settings
 from node.schema import meta
 from node.secrets import SECRET_FILE
+from node.staging import sync_folder
 
 FORMAT = 1
 CONFIG, SECRET, MEDIA, MANIFEST = "corridor.toml", "secret.key", "media", "manifest.json"
@@ -86,7 +87,7 @@ def create(
         manifest = Manifest(FORMAT, metadata.version("corridor"), settings.node.domain, engine, revision, created_at)
         manifest = _pack(whole, sources, manifest, progress)
         os.replace(whole, target)
-    _sync(target.parent)
+    sync_folder(target.parent)
     _remember(settings, created_at)
     return manifest
 
@@ -255,12 +256,3 @@ class _Hashing:
         data = self._file.read(size)
         self.digest.update(data)
         return data
-
-
-def _sync(folder: Path) -> None:
-    """The rename itself on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

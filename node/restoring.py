@@ -1,8 +1,9 @@
 """Bringing a backup back into an empty folder: `corridor restore`.
 
 The whole file is checked before anything is written: every entry must be one that a backup has, and its hash that of the
-manifest. The restored database says so of itself: its `epoch` rises, so that peers who hold newer copies of what it
-published can tell (the epoch is at least the present time in seconds, so that restoring twice never repeats one).
+manifest. Then everything is made aside, and put in its place at the end (see `staging`): a full disk leaves nothing. The
+restored database says so of itself: its `epoch` rises, so that peers who hold newer copies of what it published can tell
+(the epoch is at least the present time in seconds, so that restoring twice never repeats one).
 """
 
 import contextlib
@@ -19,13 +20,14 @@ from pathlib import Path
 from typing import IO
 
 import msgspec
-from sqlalchemy import inspect
+from sqlalchemy import MetaData, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from node import backup, config, db
 from node.backup import CONFIG, DATABASES, FORMAT, MANIFEST, MEDIA, SECRET, BackupError, Manifest
 from node.config import Settings
 from node.secrets import SECRET_FILE
+from node.staging import Staging, leftovers
 
 RESTORED_AT, EPOCH = "restored_at", "epoch"
 """Keys in `meta`: when this database came out of a backup (ms), and how often the past was rewound."""
@@ -37,28 +39,41 @@ _SECTION = re.compile(r"^\s*\[(?P<name>[^\]]*)\]")
 
 Progress = Callable[[int, int], None]
 """(bytes done, bytes in all)"""
+Say = Callable[[str], None]
+"""A line for the administrator."""
 
 
 def restore(
-    path: Path, config_path: Path, *, database_url: str | None = None, progress: Progress = lambda _done, _all: None
+    path: Path,
+    config_path: Path,
+    *,
+    database_url: str | None = None,
+    progress: Progress = lambda _done, _all: None,
+    say: Say = lambda _line: None,
 ) -> tuple[Manifest, Settings]:
     """Bring the backup at `path` back: settings to `config_path`, the rest beside it as the settings say.
 
     `database_url` names another database than the settings do; it is written into them. Raises BackupError, ConfigError,
-    OSError; nothing is written unless the whole backup is sound and there is nothing in its way.
+    OSError; nothing is written unless the whole backup is sound and there is nothing in its way, and nothing stays unless
+    all of it could be. `say` hears what an earlier restore has left that was killed.
     """
-    home = config_path.parent
-    if home.exists() and (not home.is_dir() or any(home.iterdir())):
+    home = config_path.parent.resolve()
+    _say_leftovers(home, say)
+    if not _is_free(home):
         raise BackupError(f"{home} is not an empty folder: nothing was restored. Name a new one with --config.")
     manifest, text = _verified(path, progress)
     if database_url is not None:
         text = with_database(text, database_url)
-    _refuse_taken(_settings(text, home), manifest)
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(config_path, iter([text.encode()]))
-    settings = config.load(config_path)
-    _unpack(path, manifest, settings, progress)
-    _mark(settings)
+    settings = _settings(text, home)
+    _refuse_taken(settings, manifest, say)
+    try:
+        with Staging() as staging:
+            staged = _staged(staging, settings, config_path.name)
+            _write(staged.home / config_path.name, iter([text.encode()]))
+            _unpack(path, manifest, staged, progress)
+            _load_database(manifest, staged, staging)
+    except (OSError, SQLAlchemyError) as error:
+        raise BackupError(f"{home}: nothing was restored: {_reason(error)}") from error
     return manifest, settings
 
 
@@ -158,17 +173,29 @@ def _settings(text: str, home: Path) -> Settings:
         return msgspec.structs.replace(config.load(trial), home=home.resolve())
 
 
-def _refuse_taken(settings: Settings, manifest: Manifest) -> None:
+def _is_free(folder: Path) -> bool:
+    """Not there, or empty but for what a restore has left that was killed."""
+    return not folder.exists() or (folder.is_dir() and set(folder.iterdir()) <= set(leftovers(folder)))
+
+
+def _say_leftovers(place: Path, say: Say) -> None:
+    for path in leftovers(place):
+        say(f"{path} is left of a restore that was killed, unless one is running just now: remove it")
+
+
+def _refuse_taken(settings: Settings, manifest: Manifest, say: Say) -> None:
     """Raise BackupError if the database is of the other kind, or anything is where it would go."""
     engine = "sqlite" if settings.is_sqlite else "postgresql"
     if engine != manifest.engine:
         raise BackupError(
             f"the backup is of a {manifest.engine} database, but database.url is {engine}: use --database-url"
         )
-    if settings.media_dir.exists() and any(settings.media_dir.iterdir()):
+    _say_leftovers(settings.media_dir, say)
+    if not _is_free(settings.media_dir):
         raise BackupError(f"{settings.media_dir} holds files: nothing was restored")
     if settings.is_sqlite:
         file = db.sqlite_path(settings.database_url)
+        _say_leftovers(file, say)
         if file.exists():
             raise BackupError(f"{file} exists: nothing was restored. Name another one with --database-url.")
         return
@@ -186,40 +213,101 @@ def _refuse_taken(settings: Settings, manifest: Manifest) -> None:
 # --- writing -----------------------------------------------------------------
 
 
-def _unpack(path: Path, manifest: Manifest, settings: Settings, progress: Progress) -> None:
-    database = _database_file(settings, manifest)
-    places = {SECRET: settings.home / SECRET_FILE, DATABASES[manifest.engine]: database}
-    settings.media_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+def _staged(staging: Staging, settings: Settings, config_name: str) -> Settings:
+    """The settings with every place replaced by where it is made. Made first, the home is put in place last."""
+    home = settings.home
+    aside = staging.folder(home, last=config_name)
+    media = settings.media_dir.resolve()
+    media_aside = aside / media.relative_to(home) if media.is_relative_to(home) else staging.folder(media)
+    media_aside.mkdir(mode=0o700, parents=True, exist_ok=True)
+    url = settings.database_url
+    if settings.is_sqlite:
+        file = db.sqlite_path(url)
+        file_aside = aside / file.relative_to(home) if file.is_relative_to(home) else staging.file(file)
+        file_aside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        url = f"sqlite:///{file_aside}"
+    return msgspec.structs.replace(
+        settings,
+        home=aside,
+        media=msgspec.structs.replace(settings.media, directory=str(media_aside)),
+        database=msgspec.structs.replace(settings.database, url=url),
+    )
+
+
+def _unpack(path: Path, manifest: Manifest, staged: Settings, progress: Progress) -> None:
+    places = {SECRET: staged.home / SECRET_FILE, DATABASES[manifest.engine]: _database_file(staged)}
     size = path.stat().st_size
     with path.open("rb") as raw, _reading(path, raw) as tar:
         for member in _members(path, tar):
             if member.name.startswith(f"{MEDIA}/"):
-                _write(settings.media_dir / member.name.removeprefix(f"{MEDIA}/"), _chunks(tar, member))
+                _write(staged.media_dir / member.name.removeprefix(f"{MEDIA}/"), _chunks(tar, member))
             elif member.name in places:
                 _write(places[member.name], _chunks(tar, member))
             progress(size // 2 + raw.tell() // 2, size)
-    if manifest.engine == "postgresql":
-        options = ["--no-owner", "--no-acl", "--exit-on-error", "--single-transaction"]
-        backup.call([backup.program("pg_restore"), *options, str(database)], settings.database_url)
-        database.unlink()
 
 
-def _database_file(settings: Settings, manifest: Manifest) -> Path:
+def _database_file(staged: Settings) -> Path:
+    return db.sqlite_path(staged.database_url) if staged.is_sqlite else staged.home / DATABASES["postgresql"]
+
+
+def _load_database(manifest: Manifest, staged: Settings, staging: Staging) -> None:
+    """What was unpacked as the database, and everything in its place."""
     if manifest.engine == "sqlite":
-        file = db.sqlite_path(settings.database_url)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return file
-    return settings.home / DATABASES["postgresql"]
+        _mark(staged)
+        staging.commit()
+        return
+    dump = _database_file(staged)
+    options = ["--no-owner", "--no-acl", "--exit-on-error", "--single-transaction"]
+    backup.call([backup.program("pg_restore"), *options, str(dump)], staged.database_url)
+    try:
+        dump.unlink()
+        _mark(staged)
+        staging.commit()
+    except BaseException:
+        _empty(staged)
+        raise
+
+
+def _empty(settings: Settings) -> None:
+    """Drop what was restored into a PostgreSQL database: it had no tables before."""
+    made = backup.engine_for(settings)
+    try:
+        tables = MetaData()
+        tables.reflect(made)
+        tables.drop_all(made)
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", error)
+        raise BackupError(
+            f"the restore failed, and its tables are still there: make a new database ({reason})"
+        ) from error
+    finally:
+        made.dispose()
+
+
+def _reason(error: OSError | SQLAlchemyError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+    return str(getattr(error, "orig", error))
 
 
 def _write(path: Path, chunks: Iterator[bytes]) -> None:
     """A new file, on disk when this returns. Raises FileExistsError rather than replace one."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
+    with _naming(path), os.fdopen(descriptor, "wb") as file:
         for chunk in chunks:
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """A full disk does not say which file it was about."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def _mark(settings: Settings) -> None:
@@ -233,3 +321,5 @@ def _mark(settings: Settings) -> None:
             backup.put_meta(connection, EPOCH, str(epoch))
     finally:
         made.dispose()
+    if settings.is_sqlite and (log := Path(f"{db.sqlite_path(settings.database_url)}-wal")).exists():
+        raise BackupError(f"nothing was restored: the database did not close, and left {log}")

@@ -20,15 +20,18 @@ from web.cli.progress import shown
 def command(config_path: Path | None, as_json: bool, file: Path, database_url: str | None) -> None:
     """Bring the backup FILE back into the folder of --config, which must be empty or not there.
 
-    The whole file is checked first; nothing is replaced. A PostgreSQL database must be empty, and needs pg_restore. Never
-    run the old node and the restored one at the same time: both would speak under one name.
+    The whole file is checked first; nothing is replaced, and a restore that fails leaves nothing. A PostgreSQL database must
+    be empty, and needs pg_restore. Never run the old node and the restored one at the same time: both would speak under
+    one name.
 
     Example: corridor restore corridor.tar.gz --config /srv/corridor/corridor.toml
     """
     if config_path is None:
         raise ConfigError("where to? Give --config DIR/corridor.toml or set CORRIDOR_CONFIG")
     with shown("Restoring") as progress:
-        manifest, settings = restoring.restore(file, config_path, database_url=database_url, progress=progress)
+        manifest, settings = restoring.restore(
+            file, config_path, database_url=database_url, progress=progress, say=_say
+        )
     behind = migrations.current(settings) != migrations.head()
     made = datetime.datetime.fromtimestamp(manifest.created_at / 1000, datetime.UTC).isoformat(timespec="seconds")
     if as_json:
@@ -40,3 +43,7 @@ def command(config_path: Path | None, as_json: bool, file: Path, database_url: s
         click.echo(f"  corridor migrate --config {config_path}")
     click.echo(f"  corridor doctor --config {config_path}")
     click.echo(f"  corridor serve --config {config_path}")
+
+
+def _say(line: str) -> None:
+    click.echo(f"corridor: {line}", err=True)
