@@ -130,6 +130,31 @@ def test_a_stop_while_it_is_being_made_leaves_nothing_running(folder: Path) -> N
     finally:
         demo.process.kill()
     assert demo.servers() == []
+    lost = folder / "field" / "corridor.db"
+    lost.unlink()
+    again = corridor("demo", "--dir", str(folder), "--port-base", str(demo.base), check=False)
+    assert again.returncode == 1
+    assert f"{lost.parent} has lost its database" in again.stderr
+    assert "--reset" in again.stderr
+    assert not lost.exists()
+
+
+@pytest.mark.parametrize("moment", ["Starting the nodes", "Ready after"])
+def test_a_demo_that_is_killed_takes_its_servers_with_it(folder: Path, moment: str) -> None:
+    demo = Demo(folder, free_port_base())
+    try:
+        demo.wait_for(moment)
+        time.sleep(1)
+        assert len(demo.servers()) == 3  # as long as the demo lives, so do they
+    finally:
+        demo.process.kill()
+        demo.process.wait(10)
+    end = time.monotonic() + 15
+    while demo.servers() and time.monotonic() < end:
+        time.sleep(0.1)
+    assert demo.servers() == []
+    for log in folder.glob("*/server.log") if moment == "Ready after" else ():
+        assert "stopped" in log.read_text().splitlines()[-1]  # in order: nothing is left half done
 
 
 def test_a_port_in_use_is_a_clear_error_before_anything_is_made(folder: Path) -> None:

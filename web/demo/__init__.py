@@ -4,5 +4,6 @@ company   who works where
 story     what happens, in order
 teller    makes it happen, through the nodes' own client API
 nodes     makes, starts and stops the three nodes
+tethered  ends a node whose demo was killed
 saved     what a later start has to know
 """

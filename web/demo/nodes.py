@@ -13,7 +13,7 @@ import click
 import httpx
 
 import migrations
-from node import accounts, auth, config, keyring, passwords, setup
+from node import accounts, auth, config, db, keyring, passwords, setup
 from node.assembly import open_node
 from node.config import Settings
 from node.errors import NotFound
@@ -92,6 +92,8 @@ async def make(node: DemoNode, tokens: dict[str, str]) -> None:
 def _files(node: DemoNode) -> Settings:
     if node.config.exists():
         settings = config.load(node.config)
+        if node.log.exists() and not db.sqlite_path(settings.database_url).exists():  # it was served before
+            raise click.ClickException(f"{node.folder} has lost its database; `corridor demo --reset` begins anew")
     else:
         settings = setup.write_files(setup.NewNode(node.folder, node.domain, node.department.name, dev=True))
     migrations.upgrade(settings)
@@ -120,13 +122,16 @@ async def _person(node: Node, person: Person, tokens: dict[str, str]) -> None:
 
 
 def start(node: DemoNode, environment: dict[str, str]) -> None:
-    """`corridor serve`, in a session of its own: a Ctrl-C in the terminal reaches us alone, and we stop it in order."""
-    command = [sys.executable, "-m", "web.cli.main", "serve", "--config", str(node.config), "--host", HOST]
+    """`corridor serve`, in a session of its own: a Ctrl-C in the terminal reaches us alone, and we stop it in order.
+
+    If we are killed and cannot, the end of its standard input tells it (see `tethered`).
+    """
+    command = [sys.executable, "-m", "web.demo.tethered", "serve", "--config", str(node.config), "--host", HOST]
     about = {"CORRIDOR_NODE__DESCRIPTION": node.department.about}
     with node.log.open("ab") as log:
         node.process = subprocess.Popen(
             [*command, "--port", str(node.port)],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             env={**environment, **about},
@@ -172,3 +177,6 @@ def stop(nodes: Sequence[DemoNode]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    for node in nodes:
+        if node.process is not None and node.process.stdin is not None:
+            node.process.stdin.close()
