@@ -6,11 +6,13 @@ logged is what an administrator needs to act: ids, hosts, kinds and counts, neve
 Secrets are kept out where they are written; the filter here is the second line.
 """
 
+import asyncio
 import logging
 import sys
 from collections.abc import MutableMapping
 from functools import lru_cache
 from typing import Any, TextIO
+from weakref import WeakSet
 
 import msgspec
 import structlog
@@ -22,7 +24,8 @@ Event = MutableMapping[str, Any]
 
 _SECRET_WORDS = ("password", "token", "secret", "authorization", "cookie", "signature", "private", "code", "email")
 _OPEN_WORDS = frozenset({"lease_token", "token_id", "status_code"})
-_LIBRARIES = ("uvicorn", "uvicorn.error", "asyncio", "alembic", "sqlalchemy", "httpx", "aiohttp")
+_SERVER = "uvicorn.error"
+_LIBRARIES = ("uvicorn", "asyncio", "alembic", "sqlalchemy", "httpx", "aiohttp")
 
 
 def setup(settings: LogSection, stream: TextIO | None = None) -> None:
@@ -59,6 +62,41 @@ def setup(settings: LogSection, stream: TextIO | None = None) -> None:
     root.setLevel(level)
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    server = logging.getLogger(_SERVER)
+    server.setLevel(logging.INFO)  # for `Server` to see what it needs, whatever is wanted in the end
+    server.filters[:] = [ServerFilter(level)]
+
+
+class ServerFilter(logging.Filter):
+    """What uvicorn says: its warnings and errors, and of WebSockets which status was refused, as one line of level INFO.
+
+    uvicorn 0.54 takes a handler that answers 401 before the handshake, as ASGI's "websocket.http.response" lets it, for one
+    that forgot the handshake, and logs an error after the refusal. A handler that did forget it has refused nothing. Its
+    own line about a refusal is left out: that has the address with the token in it.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self._level = level
+        self._refusing: WeakSet[asyncio.Task[Any]] = WeakSet()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = str(record.msg)
+        if message.startswith("connection rejected"):  # by websockets, which has the same logger
+            if (task := _task()) is not None:
+                self._refusing.add(task)
+            record.msg = f"websocket {message}"
+            return record.levelno >= self._level
+        if message.startswith("ASGI callable returned without completing handshake") and _task() in self._refusing:
+            return False
+        return record.levelno >= max(self._level, logging.WARNING)
+
+
+def _task() -> "asyncio.Task[Any] | None":
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 def hide_parameters(_logger: Any, _method: str, event: Event) -> Event:

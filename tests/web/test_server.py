@@ -41,6 +41,31 @@ def test_an_idle_server_stops_within_three_seconds_with_success(made: RunningNod
     assert not [line for line in log if line["level"] in ("error", "critical")]
 
 
+def test_a_refused_socket_is_one_line_without_its_token(made: RunningNode) -> None:
+    made.start()
+    before = len(made.log().splitlines())
+    wanted = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]
+    for path, version in (("/api/v1/streaming?access_token=hunter2", 13), ("/nowhere", 13), ("/api/v1/streaming", 12)):
+        with socket.create_connection(("127.0.0.1", made.port), timeout=10) as client:
+            head = [
+                f"GET {path} HTTP/1.1",
+                f"Host: {made.domain}",
+                *wanted,
+                f"Sec-WebSocket-Version: {version}",
+                "",
+                "",
+            ]
+            client.sendall("\r\n".join(head).encode())
+            while client.recv(4096):
+                pass
+    assert made.stop() == 0
+    said = [json.loads(line) for line in made.log().splitlines()[before:]]
+    refusals = [line for line in said if line["event"].startswith("websocket connection rejected")]
+    assert [line["event"].partition("(")[2][:3] for line in refusals] == ["401", "403", "400"]
+    assert {line["level"] for line in said} == {"info"}
+    assert "hunter2" not in made.log()
+
+
 async def test_open_streams_and_idle_connections_do_not_hold_up_a_stop(made: RunningNode) -> None:
     made.start()
     anna = made.person("anna")
