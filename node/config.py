@@ -59,7 +59,7 @@ class DatabaseSection(Struct, frozen=True):
     readers: int = 4
     """Reader threads (SQLite)."""
     pool: int = 8
-    """Connections for reading, and as many for writing (PostgreSQL)."""
+    """Connections for reading, beside the one that writes (PostgreSQL)."""
 
 
 class FederationSection(Struct, frozen=True):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import bindparam, delete, update
 
-from node.accounts import lookup
+from node.accounts import indexing, lookup
 from node.accounts.lookup import checked
 from node.errors import Forbidden, Invalid, NotFound
 from node.html import plain
@@ -22,6 +22,8 @@ from node.viewer import Kind
 ROLES = ("employee", "comms", "moderator", "auditor", "admin")
 MAX_WORK = 200
 
+_YEAR_10000 = 253_402_300_800_000
+"""ms: from here on a moment could be stored, but not shown."""
 _REVOKE_TOKENS = (
     update(oauth_token)
     .where(oauth_token.c.account_id == bindparam("of"), oauth_token.c.revoked_at.is_(None))
@@ -167,7 +169,7 @@ def _work_values(tx: Tx, changes: WorkChanges) -> dict[str, Any]:
 
 
 def _moment(value: int | None) -> int | None:
-    if value is not None and not 0 <= value < 2**53:
+    if value is not None and not 0 <= value < _YEAR_10000:
         raise Invalid("is no time", "away_until")
     return value
 
@@ -183,3 +185,4 @@ def _change(tx: Tx, account_id: int, values: dict[str, Any]) -> None:
     tx.execute(
         update(account).where(account.c.id == account_id).values(**values, rev=account.c.rev + 1, updated_at=tx.now)
     )
+    indexing.index(tx, [account_id], values)

@@ -70,9 +70,7 @@ def admit(settings: Settings, domain: str) -> None:
         raise Refused("this node does not federate")
     if domain == settings.node.domain:
         raise Refused("that is this node itself")
-    if settings.federation.mode == "allowlist" and domain not in _listed(
-        settings.federation.allowlist, settings.node.scheme
-    ):
+    if settings.federation.mode == "allowlist" and domain not in listed(settings):
         raise Refused(f"{domain} is not on the list of peers")
 
 
@@ -87,6 +85,11 @@ def admits(settings: Settings, domain: str) -> bool:
 def takes_everything(settings: Settings) -> bool:
     """Among chosen peers every public post is taken; from the open internet only what concerns somebody here."""
     return settings.federation.mode != "open"
+
+
+def listed(settings: Settings) -> frozenset[str]:
+    """The peers of `federation.allowlist`, normalised; what is no host is left out, and named by the doctor."""
+    return _listed(settings.federation.allowlist, settings.node.scheme)
 
 
 @lru_cache(maxsize=64)

@@ -1,18 +1,26 @@
 """Whether this node and a peer can talk: `corridor peers test`. Step by step, so that the first fault names the cause."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 
+from yarl import URL
+
 from activitypub import nodeinfo, parse
 from activitypub.answers import Fetched
-from activitypub.errors import FetchFailed, Malformed, ProtocolError
+from activitypub.errors import FetchFailed, HostRefused, Malformed, ProtocolError
+from activitypub.guard import GuardedResolver, Lookup, system_lookup
 from activitypub.vocabulary import normal_authority
+from node.config import ConfigError, Settings
 from node.doctor import Finding, State, fault, ok, warn
 from node.errors import Invalid
 from node.federation import peers
+from node.federation.fetching import PeerGuard
 from node.federation.network import Network, open_network
 from node.runtime import Node
 
+LOOKUP_SECONDS = 5.0
+"""For the names of all listed peers together."""
 SLOW_CLOCK, WRONG_CLOCK = 30.0, 3_600.0
 """Seconds. Signatures are refused beyond about an hour (Mastodon: one hour ahead, twelve behind)."""
 NOBODY = "users/nobody-of-that-name-peers-test"
@@ -37,8 +45,60 @@ async def test(node: Node, domain: str) -> list[Finding]:
     return findings
 
 
+async def of_allowlist(settings: Settings, *, lookup: Lookup = system_lookup) -> list[Finding]:
+    """For the doctor: whether our own guard lets us talk to the peers that the settings list. Nothing is sent to them."""
+    try:
+        PeerGuard(settings)
+    except ConfigError as error:
+        return [fault("peers", str(error), "put the setting right; the node does not start with it")]
+    listed = peers.listed(settings) - {settings.node.domain} if settings.federation.mode == "allowlist" else ()
+    found: list[Finding] = []
+
+    async def look(peer: str) -> None:
+        if (way := await _barred(settings, peer, lookup=lookup)) is not None:
+            found.append(way)
+
+    try:
+        async with asyncio.timeout(LOOKUP_SECONDS), asyncio.TaskGroup() as group:
+            for peer in listed:
+                group.create_task(look(peer))
+    except TimeoutError:
+        found.append(warn("peers", "the names of the listed peers could not be looked up in time", "see the resolver"))
+    if listed and not found:
+        found.append(ok("peers", f"nothing of ours bars the way to the peers listed ({len(listed)})"))
+    return sorted(found, key=lambda one: one.message)
+
+
+async def _barred(settings: Settings, peer: str, *, lookup: Lookup = system_lookup) -> Finding | None:
+    """A fault if our guard would refuse every connection to the peer: being allowed does not open private addresses.
+
+    None also for a name that has no address just now: that is another matter.
+    """
+    guard = PeerGuard(settings)
+    try:
+        url = guard.check_url(f"{settings.node.scheme}://{peer}/")
+        await GuardedResolver(guard, lookup).resolve(url.raw_host or "", url.port or 0)
+    except HostRefused as error:
+        return fault("peers", str(error), _how_to_open(guard, URL(f"{settings.node.scheme}://{peer}/")))
+    except OSError:
+        return None
+    return None
+
+
+def _how_to_open(guard: PeerGuard, url: URL) -> str:
+    if guard.listed(url.raw_host or "", url.port or 0):
+        return "no peer can have such an address: is the name right, and the name server?"
+    return (
+        f'add "{url.host_subcomponent}:{url.port}" to federation.private_peers: a peer whose address is not public, or '
+        "whose port is neither 80 nor 443, is listed there as well"
+    )
+
+
 async def _steps(network: Network, peer: str) -> AsyncIterator[Finding]:
     yield await _allowed(network.node, peer)
+    if (way := await _barred(network.node.settings, peer)) is not None:
+        yield way
+        return
     base = f"{network.node.settings.node.scheme}://{peer}"
     try:
         answer = await network.client.fetch(f"{base}/.well-known/nodeinfo", accept="application/json", signed=False)

@@ -18,7 +18,7 @@ import msgspec
 
 from activitypub.audience import Visibility
 from node.errors import Invalid
-from node.schema.posts import imported
+from node.schema.posts import REF_LENGTH
 
 LINE_BYTES = 1024 * 1024
 SLACK_MS = 60_000
@@ -38,7 +38,6 @@ VISIBILITIES = {
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MILLISECOND = datetime.timedelta(milliseconds=1)
-_REF_LENGTH: int = imported.c.ref.type.length  # type: ignore[attr-defined]  # a String
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _TAG = re.compile(r"[^\s#\x00-\x20\ud800-\udfff]+")
 _LINK = re.compile(r"https?://[^\s\x00-\x20\ud800-\udfff]+")
@@ -104,8 +103,8 @@ def parse(raw: bytes, *, now: int) -> Line:
 
 
 def _check(line: Line, now: int) -> None:
-    if not 0 < len(line.id) <= _REF_LENGTH or _UNSTORABLE.search(line.id):
-        raise BadLine(f"id must have 1 to {_REF_LENGTH} characters")
+    if not 0 < len(line.id) <= REF_LENGTH or _UNSTORABLE.search(line.id):
+        raise BadLine(f"id must have 1 to {REF_LENGTH} characters")
     if not 0 <= line.at <= now + SLACK_MS:
         raise BadLine(f"created_at {line.created_at.isoformat()} is not between 1970 and now")
     if line.visibility not in VISIBILITIES:

@@ -15,6 +15,9 @@ from sqlalchemy import (
 
 from node.schema.meta import Id, Json, Millis, metadata
 
+REF_LENGTH = 255
+"""Characters of an id in an imported file."""
+
 post = Table(
     "post",
     metadata,
@@ -163,7 +166,7 @@ imported = Table(
     "imported",
     metadata,
     Column(
-        "ref", String(255), primary_key=True
+        "ref", String(REF_LENGTH), primary_key=True
     ),  # the id that the post, account or endorsement has in the imported file
     Column("post_id", Id, nullable=False),
     UniqueConstraint("post_id"),

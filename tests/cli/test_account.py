@@ -94,7 +94,32 @@ def test_what_the_administration_says_is_changed_and_the_rest_stays(corridor: Co
     assert cleared["title"] is None
     assert cleared["away_until"] is None
     assert cleared["manager"].endswith("/users/carla")
-    assert "is no date" in corridor("account", "edit", "anna", "--away-until", "soon", status=1).err
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["soon", "2026-13-01", "2026-02-29", "10000-01-01", "99999999-12-31", "0000-01-01", "-1-01-01", "2026-12-24Z"],
+)
+def test_what_is_no_day_is_said_and_changes_nothing(corridor: Corridor, small: Path, day: str) -> None:
+    create(corridor, "anna")
+    said = corridor("account", "edit", "anna", "--title", "Lead", f"--away-until={day}", status=1)
+    assert said.err == f"corridor: away-until: {day!r} is no date up to 9999-12-31; write YYYY-MM-DD\n"
+    assert corridor("account", "show", "anna", "--json").json["title"] is None
+
+
+def test_a_day_before_there_was_time_is_said(corridor: Corridor, small: Path) -> None:
+    create(corridor, "anna")
+    for day in ("0001-01-01", "1969-12-31"):
+        said = corridor("account", "edit", "anna", "--away-until", day, status=1)
+        assert said.err == f"corridor: away-until: {day} is before 1970\n"
+
+
+@pytest.mark.parametrize("day", ["1970-01-01", "2028-02-29", "9999-12-31"])
+def test_a_day_that_can_be_named_is_shown_to_its_end(corridor: Corridor, small: Path, day: str) -> None:
+    create(corridor, "anna")
+    changed = corridor("account", "edit", "anna", "--away-until", day, "--json").json
+    assert changed["away_until"] == f"{day}T23:59:59+00:00"
+    assert corridor("account", "show", "anna", "--json").json == changed
 
 
 def test_a_disabled_account_gets_no_token_until_it_is_enabled(corridor: Corridor, eng: Path) -> None:

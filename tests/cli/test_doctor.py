@@ -1,6 +1,7 @@
 """`corridor doctor` finds each fault, names it and says what to do; and finds nothing in a node that has none."""
 
 import asyncio
+import json
 import shutil
 import time
 from pathlib import Path
@@ -12,6 +13,8 @@ from sqlalchemy import insert, text, update
 
 from node import accounts, db, keyring, posts
 from node.accounts import NewAccount
+from node.doctor import State
+from node.federation import reach
 from node.posts import Draft
 from node.runtime import Tx
 from node.schema import account_key, activity, audit_entry, delivery, job, peer
@@ -19,6 +22,7 @@ from node.secrets import SECRET_FILE, create_secret
 from node.viewer import person
 from tests.cli.conftest import Corridor, opened, settings_of, use_database
 from tests.cli.test_migrate import set_revision
+from tests.conftest import make_settings
 
 FUTURE = 3 * 3_600_000 + 60_000
 
@@ -123,7 +127,9 @@ def test_an_empty_database_is_told_to_migrate(corridor: Corridor, small: Path) -
 
 def test_a_missing_database_is_found_and_not_made(corridor: Corridor, small: Path) -> None:
     (small.parent / "corridor.db").unlink()
-    assert the_fault(corridor)["check"] == "schema"
+    fault = the_fault(corridor)
+    assert fault["check"] == "schema"
+    assert "there is no database file" in fault["message"]
     assert not (small.parent / "corridor.db").exists()
 
 
@@ -246,6 +252,78 @@ def test_doubtful_settings_are_found(
     monkeypatch.setenv("CORRIDOR_SERVER__HOST", "0.0.0.0")
     found = checks(corridor, healthy=False)["settings"]
     assert found["state"] == "fault"
+
+
+# --- peers that are listed
+
+
+@pytest.mark.parametrize(
+    ("peer", "entry", "reason"),
+    [
+        ("sales.example:8443", "sales.example:8443", "port 8443 is not open to us"),
+        ("10.1.2.3", "10.1.2.3:443", "10.1.2.3 is not open to us"),
+        ("localhost", "localhost:443", "is neither a public address nor that of a listed peer"),
+    ],
+)
+def test_a_listed_peer_at_a_private_address_or_an_odd_port_is_found_until_it_is_a_private_peer_too(
+    corridor: Corridor, small: Path, monkeypatch: pytest.MonkeyPatch, peer: str, entry: str, reason: str
+) -> None:
+    monkeypatch.setenv("CORRIDOR_FEDERATION__ALLOWLIST", json.dumps(["8.8.8.8", peer, "eng.example"]))
+    fault = the_fault(corridor)
+    assert fault["check"] == "peers"
+    assert reason in fault["message"]
+    assert f'add "{entry}" to federation.private_peers' in fault["advice"]
+    monkeypatch.setenv("CORRIDOR_FEDERATION__MODE", "off")
+    assert "peers" not in checks(corridor, healthy=True)
+    monkeypatch.delenv("CORRIDOR_FEDERATION__MODE")
+    monkeypatch.setenv("CORRIDOR_FEDERATION__PRIVATE_PEERS", json.dumps([entry]))
+    if peer == "sales.example:8443":
+        return  # the rest would ask a name server
+    found = checks(corridor, healthy=True)["peers"]
+    assert (found["state"], found["message"]) == ("ok", "nothing of ours bars the way to the peers listed (2)")
+
+
+async def test_the_names_of_listed_peers_are_looked_up(tmp_path: Path) -> None:
+    addresses = {"sales.example": ["10.0.0.7"], "field.example": ["8.8.8.8"], "metadata.example": ["169.254.169.254"]}
+
+    async def lookup(host: str, port: int) -> list[str]:
+        if host not in addresses:
+            raise OSError("no such name")
+        return addresses[host]
+
+    listed = {"mode": "allowlist", "allowlist": [*addresses, "new.example"], "private_peers": ["metadata.example:*"]}
+    found = await reach.of_allowlist(make_settings(tmp_path, federation=listed), lookup=lookup)
+    assert [(one.state, one.message.split()[0]) for one in found] == [
+        (State.FAULT, "metadata.example:443"),
+        (State.FAULT, "sales.example:443"),
+    ]
+    assert found[0].advice.startswith("no peer can have such an address")
+    assert 'add "sales.example:443" to federation.private_peers' in found[1].advice
+
+
+async def test_name_servers_that_do_not_answer_do_not_hold_up_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lookup(host: str, port: int) -> list[str]:
+        if host == "sales.example":
+            return ["10.0.0.7"]
+        return await asyncio.Future()
+
+    monkeypatch.setattr(reach, "LOOKUP_SECONDS", 0.2)
+    settings = make_settings(tmp_path, federation={"mode": "allowlist", "allowlist": ["slow.example", "sales.example"]})
+    found = await reach.of_allowlist(settings, lookup=lookup)
+    assert sorted(one.state.value for one in found) == ["fault", "warn"]
+
+
+def test_private_peers_that_cannot_be_read_are_found(
+    corridor: Corridor, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORRIDOR_FEDERATION__PRIVATE_PEERS", '["sales.example"]')
+    fault = the_fault(corridor)
+    assert fault["check"] == "peers"
+    reason = "federation.private_peers: 'sales.example' is not \"host:port\""
+    assert reason in fault["message"]
+    assert reason in corridor("peers", "test", "sales.example", status=1).err
 
 
 # --- search, queues, deliveries, backups

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
+from sqlalchemy import event as event_of
 
-from node import accounts, passwords, posts, search, timelines
+from node import accounts, importing, passwords, posts, search, timelines
 from node.errors import Unauthorized
 from node.ids import millis_of
+from node.importing import BATCH
 from node.importing.posts import stable_id
 from node.paging import Page
 from node.runtime import Tx
@@ -108,6 +110,42 @@ def test_nobody_endorses_twice_and_the_future_is_now(eng: Path, take: Callable[.
     assert (said["stored"]["boosts"], said["stored"]["favourites"]) == (1, 1)
     boost = look(eng, select(post).where(post.c.boost_of_id.is_not(None)))[0]
     assert boost.created_at < datetime.datetime.now(datetime.UTC).timestamp() * 1000 + 1
+
+
+def test_a_post_that_very_many_endorsed_comes_over_whole_in_several_transactions(
+    eng: Path, take: Callable[..., Any]
+) -> None:
+    people = [f"p{number}" for number in range(BATCH)]
+    lines = [line("p0", "tom"), line(boosts=people[:-10], favourites=[*people, "tom"]), line("p2", in_reply_to="p1")]
+    said = take(lines)["stored"]
+    expected = {"posts": 3, "remote_posts": 0, "boosts": BATCH - 10, "favourites": BATCH + 1, "there_already": 0}
+    assert said == expected
+    row = look(eng, select(post).where(post.c.boosts_count > 0))[0]
+    assert (row.boosts_count, row.favourites_count, row.replies_count) == (BATCH - 10, BATCH + 1, 1)
+    again = take(lines)["stored"]
+    assert again == {"posts": 0, "remote_posts": 0, "boosts": 0, "favourites": 0, "there_already": 3}
+
+
+def test_no_transaction_holds_the_writer_for_long(eng: Path, tmp_path: Path) -> None:
+    """As told by the rows that each inserts at once, since clocks say little on a busy machine."""
+    seen: list[int] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, values: Any, _context: Any, many: bool) -> None:
+        if statement.startswith("INSERT INTO post ("):
+            seen.append(len(values) if many else 1)
+
+    people = [f"p{number}" for number in range(BATCH * 2)]
+    lines = [line(f"p{number}", text="x" * 2_000) for number in range(100)] + [line("loved", boosts=people)]
+    node = opened(eng)
+    event_of.listen(Engine, "before_cursor_execute", note)
+    try:
+        asyncio.run(importing.run(node, write(tmp_path / "in.jsonl", lines), importing.Selection()))
+    finally:
+        event_of.remove(Engine, "before_cursor_execute", note)
+        node.close()
+    assert sum(seen) == 101 + len(people)
+    assert max(seen) <= BATCH
+    assert seen[0] <= BATCH // 5  # long texts weigh more
 
 
 def test_a_thread_stays_a_thread(eng: Path, take: Callable[..., Any]) -> None:

@@ -9,7 +9,7 @@ from tests.cli.conftest import Corridor, settings_of
 
 
 def test_an_empty_database_becomes_a_node(corridor: Corridor, small: Path) -> None:
-    (small.parent / "corridor.db").unlink()
+    (small.parent / "corridor.db").write_bytes(b"")
     assert "corridor migrate" in corridor("account", "list", status=1).err
     said = corridor("migrate")
     assert "0001: " in said.out

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import insert
 
+from node.assembly import open_node
 from node.config import Settings
 from node.doctor import State
 from node.errors import Invalid
@@ -94,6 +96,29 @@ async def test_a_peer_with_which_all_is_well(node: Node, remote: RemotePeer) -> 
     ]
     assert found[1].message == "it runs corridor 0.1.0"
     assert remote.fetched[-1] == f"/{reach.NOBODY}"
+
+
+@pytest.fixture
+def guarded(settings: Settings) -> Settings:
+    """The same, with loopback closed but to who is listed: as private addresses are in production."""
+    listed = msgspec.structs.replace(settings.federation, private_peers=("127.0.0.1:1",))
+    return msgspec.structs.replace(settings, federation=listed)
+
+
+async def test_a_peer_at_a_private_address_is_told_from_one_that_is_down(
+    node: Node, guarded: Settings, remote: RemotePeer, clock: Clock
+) -> None:
+    closed = open_node(guarded, clock=clock)
+    found = await reach.test(closed, remote.domain)
+    closed.close()
+    assert [(one.check, one.state) for one in found] == [("allowed", State.OK), ("peers", State.FAULT)]
+    assert f'add "{remote.domain}" to federation.private_peers' in found[-1].advice
+    assert remote.fetched == []
+    listed = msgspec.structs.replace(guarded.federation, private_peers=(remote.domain,))
+    opened_up = open_node(msgspec.structs.replace(guarded, federation=listed), clock=clock)
+    found = await reach.test(opened_up, remote.domain)
+    opened_up.close()
+    assert {one.state for one in found} == {State.OK}
 
 
 async def test_a_peer_that_refuses_our_signature(node: Node, remote: RemotePeer) -> None:

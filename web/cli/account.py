@@ -15,6 +15,8 @@ from node.runtime import Node, Tx
 from web.cli.common import config_option, json_option, print_json, run
 
 ROLE = click.Choice(sorted(accounts.ROLES))
+_EPOCH = datetime.date(1970, 1, 1)
+_DAY_MS = 86_400_000
 _password_option = click.option(
     "--password", required=True, help="The password, or - to read it from standard input (other users see arguments)."
 )
@@ -165,15 +167,16 @@ def _change(key: str, value: Any) -> Any:
 
 
 def _end_of(day: str) -> int | None:
-    """The end of that day, ms UTC."""
+    """The end of that day, ms UTC. Raises Invalid for what is no date, or none that can be stored and shown."""
     if not day:
         return None
     try:
-        last = datetime.date.fromisoformat(day)
+        days = (datetime.date.fromisoformat(day) - _EPOCH).days
     except ValueError as error:
-        raise Invalid(f"{day!r} is no date; write YYYY-MM-DD", "away-until") from error
-    end = datetime.datetime.combine(last, datetime.time.max, datetime.UTC)
-    return int(end.timestamp() * 1000)
+        raise Invalid(f"{day!r} is no date up to 9999-12-31; write YYYY-MM-DD", "away-until") from error
+    if days < 0:
+        raise Invalid(f"{day} is before 1970", "away-until")
+    return (days + 1) * _DAY_MS - 1  # in whole numbers: a float rounds the last day of all into the year 10000
 
 
 def _id(tx: Tx, name: str) -> int:

@@ -6,7 +6,7 @@ import click
 import msgspec
 
 from node import backup
-from web.cli.common import config_option, json_option, load, print_json
+from web.cli.common import config_option, json_option, load, print_json, refuse_missing
 from web.cli.progress import shown
 
 
@@ -25,6 +25,7 @@ def command(config_path: Path | None, as_json: bool, file: Path) -> None:
     """
     settings = load(config_path)
     assert config_path is not None  # `load` has said so otherwise
+    refuse_missing(settings)
     with shown("Backing up") as progress:
         manifest = backup.create(settings, config_path, file, progress=progress)
     if as_json:

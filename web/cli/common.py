@@ -10,7 +10,7 @@ import click
 import msgspec
 
 import migrations
-from node import config
+from node import config, db
 from node.assembly import open_node
 from node.config import ConfigError, Settings
 from node.runtime import Node
@@ -33,10 +33,23 @@ def load(config_path: Path | None) -> Settings:
     return config.load(config_path)
 
 
+def refuse_missing(settings: Settings) -> None:
+    """Raise ClickException if there is no SQLite file where there should be one: whoever connects would make an empty one.
+
+    It may be on a disk that is not mounted, or was moved. Only `init` and `restore` make a database.
+    """
+    if settings.is_sqlite and not (file := db.sqlite_path(settings.database_url)).is_file():
+        raise click.ClickException(
+            f"{file}: there is no database file. Is database.url right, and the disk there? "
+            "`corridor restore` brings a backup back, `corridor init` makes a new node."
+        )
+
+
 @contextlib.contextmanager
 def opened(config_path: Path | None) -> Iterator[Node]:
     """The node on its database, whose schema must fit. Works beside a running server."""
     settings = load(config_path)
+    refuse_missing(settings)
     migrations.check(settings)
     node = open_node(settings)
     try:

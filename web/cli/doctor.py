@@ -14,8 +14,9 @@ from node import diagnosis, doctor
 from node.assembly import open_node
 from node.config import ConfigError, Settings
 from node.doctor import Finding, State
+from node.federation import reach
 from node.secrets import SecretError
-from web.cli.common import config_option, json_option, load, print_json
+from web.cli.common import config_option, json_option, load, print_json, refuse_missing
 
 _COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAULT: "red"}
 
@@ -25,7 +26,7 @@ _COLOURS = {State.OK: "green", State.WARN: "yellow", State.FAULT: "red"}
 @config_option
 @json_option
 def command(config_path: Path | None, as_json: bool, repair: bool) -> None:
-    """Check settings, files, keys, schema, database, clock, disk, queues and backups; say what to do about faults.
+    """Check settings, files, peers, keys, schema, database, clock, disk and backups; say what to do about faults.
 
     A line each: ok, warn (it works, but look at it) or FAULT. The status is 1 if there is a fault. The node may run
     meanwhile; the check of the database file reads all of it.
@@ -51,7 +52,11 @@ def _examined(config_path: Path | None, repair: bool) -> list[Finding]:
         settings = load(config_path)
     except ConfigError as error:
         return [doctor.fault("settings", str(error), "put the settings right; docs/configuration.md lists them all")]
-    return [*doctor.of_folder(settings, config_path), *_of_database(settings, repair)]
+    return [
+        *doctor.of_folder(settings, config_path),
+        *asyncio.run(reach.of_allowlist(settings)),
+        *_of_database(settings, repair),
+    ]
 
 
 def _of_database(settings: Settings, repair: bool) -> list[Finding]:
@@ -72,10 +77,11 @@ def _of_database(settings: Settings, repair: bool) -> list[Finding]:
 
 
 def _schema(settings: Settings) -> Finding:
-    if settings.is_sqlite and not Path(settings.database_url.removeprefix("sqlite:///")).is_file():
-        return doctor.fault("schema", f"{settings.database_url}: there is no such file", "restore the last backup")
     try:
+        refuse_missing(settings)
         migrations.check(settings)
+    except click.ClickException as error:
+        return doctor.fault("schema", error.message, "bring the file back, or restore the last backup")
     except SchemaError as error:
         return doctor.fault("schema", str(error), "run `corridor migrate`, after a backup; or run the newer release")
     except SQLAlchemyError as error:

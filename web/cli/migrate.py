@@ -8,7 +8,7 @@ import click
 import migrations
 from node import setup
 from node.assembly import open_node
-from web.cli.common import config_option, json_option, load, print_json
+from web.cli.common import config_option, json_option, load, print_json, refuse_missing
 
 
 @click.command()
@@ -20,6 +20,7 @@ def command(config_path: Path | None, as_json: bool) -> None:
     Take a backup first. All steps are one transaction: a step that fails leaves the database as it was.
     """
     settings = load(config_path)
+    refuse_missing(settings)
     before = migrations.current(settings)
     applied = migrations.upgrade(settings, (lambda _step: None) if as_json else click.echo)
     node = open_node(settings)

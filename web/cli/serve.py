@@ -2,13 +2,17 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 import migrations
 from node import config
 from node.config import ConfigError
-from web.cli.common import config_option, load
+from web.cli.common import config_option, load, refuse_missing
+
+if TYPE_CHECKING:
+    from web.server import Role
 
 
 @click.command()
@@ -23,7 +27,7 @@ from web.cli.common import config_option, load
     help="web, worker: PostgreSQL.",
 )
 @click.option("--processes", type=click.IntRange(1, 64), help="Web processes; above 1 needs PostgreSQL.")
-def command(config_path: Path | None, host: str | None, port: int | None, role: str, processes: int | None) -> None:
+def command(config_path: Path | None, host: str | None, port: int | None, role: "Role", processes: int | None) -> None:
     """Run the node until SIGTERM or Ctrl-C; a stop finishes what is being done.
 
     TLS is the reverse proxy's business (see docs/administration.md). A setting made for development, such as plain http,
@@ -34,6 +38,7 @@ def command(config_path: Path | None, host: str | None, port: int | None, role: 
     settings = load(config_path)
     host = host or settings.server.host
     config.refuse_unsafe(settings, host)
+    refuse_missing(settings)
     migrations.check(settings)
     from web import server
 
@@ -42,7 +47,7 @@ def command(config_path: Path | None, host: str | None, port: int | None, role: 
             settings,
             host=host,
             port=port or settings.server.port,
-            role=role,  # type: ignore[arg-type]  # click has checked it
+            role=role,
             processes=processes or settings.server.processes,
         )
     except server.ServeError as error:
