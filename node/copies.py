@@ -11,7 +11,8 @@ from sqlalchemy import BindParameter, Row, Select, bindparam, delete, insert, li
 from activitypub.audience import Visibility
 from activitypub.documents import Attachment, Poll
 from activitypub.vocabulary import same_origin
-from node import accounts, contents, deletion, media, notifications, revisions, sight, threads
+from node import accounts, contents, deletion, media, notifications, revisions, search, sight, threads
+from node.contents import NewPost
 from node.errors import Forbidden, Unknown
 from node.html import to_text
 from node.ids import Millis, PostId
@@ -25,7 +26,6 @@ DAY = 86_400_000
 
 _OF = bindparam("of", type_=Id)
 _IRI: BindParameter[str] = bindparam("iri")
-_INSERT = insert(post)
 # What decides about a new post, in one statement: its author, and whether it is here or was deleted.
 _SITUATION = select(
     account.c.domain,
@@ -46,20 +46,7 @@ _PARENT = select(post.c.id, post.c.author_id, post.c.local, post.c.conversation_
 _STORED = select(post).where(post.c.id == _OF)
 _BOOSTED_BY = select(post.c.id).where(post.c.boost_of_id == _OF, post.c.author_id == bindparam("author", type_=Id))
 _BOOST = update(post).where(post.c.id == _OF).values(boosts_count=post.c.boosts_count + 1)
-_CHANGE = (
-    update(post)
-    .where(post.c.id == _OF)
-    .values(
-        content=bindparam("content"),
-        spoiler=bindparam("spoiler"),
-        sensitive=bindparam("sensitive"),
-        language=bindparam("language"),
-        visibility=bindparam("visibility"),
-        edited_at=bindparam("edited_at"),
-        url=bindparam("url"),
-        rev=post.c.rev + 1,
-    )
-)
+_CHANGE = contents.changing("visibility", "url")
 _INSERT_POLL = insert(poll)
 _POLL = select(poll).where(poll.c.post_id == _OF)
 _TALLY = (
@@ -127,7 +114,7 @@ def store_remote(tx: Tx, new: RemotePost) -> PostId | None:
         mention_ids=new.mention_ids,
         tag_names=new.tags,
         links=links(new.content),
-        plain=new.plain,
+        entry=search.entry(new.plain, tx.dialect),
     )
     if new.attachments:
         media.store_remote(tx, post_id, new.author_id, new.attachments)
@@ -174,7 +161,7 @@ def update_remote(tx: Tx, post_id: int, new: RemotePost) -> bool:
         mention_ids=new.mention_ids,
         tag_names=new.tags,
         links=links(new.content),
-        plain=new.plain,
+        entry=search.entry(new.plain, tx.dialect),
     )
     media.store_remote(tx, row.id, row.author_id, new.attachments)
     _replace_poll(tx, row, new)
@@ -212,29 +199,27 @@ def links(content: str) -> list[str]:
 def _insert(tx: Tx, new: RemotePost, parent: Row[Any] | None, boosted: Row[Any] | None = None) -> PostId:
     created_at = min(new.created_at, tx.now)
     post_id = PostId(tx.new_id(created_at))
-    tx.execute(
-        _INSERT,
-        {
-            "id": post_id,
-            "iri": new.iri,
-            "url": new.url,
-            "author_id": new.author_id,
-            "local": False,
-            "boost_of_id": boosted and boosted.id,
-            "object_type": new.object_type,
-            "content": "" if boosted else new.content,
-            "spoiler": "" if boosted else new.spoiler,
-            "sensitive": new.sensitive,
-            "language": new.language,
-            "visibility": max(new.visibility, boosted.visibility) if boosted else new.visibility,
-            "in_reply_to_id": parent and parent.id,
-            "in_reply_to_iri": None if new.in_reply_to_iri == new.iri else new.in_reply_to_iri,
-            "in_reply_to_account_id": parent and parent.author_id,
-            "conversation_id": parent.conversation_id if parent else post_id,
-            "created_at": created_at,
-            "edited_at": None if new.edited_at is None else min(new.edited_at, tx.now),
-        },
+    row = NewPost(
+        id=post_id,
+        iri=new.iri,
+        url=new.url,
+        author_id=new.author_id,
+        local=False,
+        boost_of_id=boosted and boosted.id,
+        object_type=new.object_type,
+        content="" if boosted else new.content,
+        spoiler="" if boosted else new.spoiler,
+        sensitive=new.sensitive,
+        language=new.language,
+        visibility=max(new.visibility, boosted.visibility) if boosted else new.visibility,
+        in_reply_to_id=parent and parent.id,
+        in_reply_to_iri=None if new.in_reply_to_iri == new.iri else new.in_reply_to_iri,
+        in_reply_to_account_id=parent and parent.author_id,
+        conversation_id=parent.conversation_id if parent else post_id,
+        created_at=created_at,
+        edited_at=None if new.edited_at is None else min(new.edited_at, tx.now),
     )
+    contents.store(tx, [row])
     if threads.is_counted(new.visibility):
         accounts.count_posts(tx, new.author_id, 1, created_at)
     return post_id

@@ -80,11 +80,18 @@ async def make_keys(_node: Node, network: Network, payload: Any) -> None:
     await network.ensure_keys(payload["account_id"])
 
 
+async def index_people(node: Node, _network: Network, _payload: Any) -> None:
+    last: int | None = 0
+    while last is not None:
+        last = await node.write(accounts.index_next, last)
+
+
 KINDS: Final[Mapping[str, Work]] = {
     THREAD_JOB: fetch_thread,
     MOVE_JOB: move,
     accounts.PURGE_JOB: purge_account,
     accounts.KEYS_JOB: make_keys,
+    accounts.INDEX_JOB: index_people,
 }
 
 

@@ -5,15 +5,39 @@ Each call stores the activity and its deliveries in the caller's transaction. Th
 for department posts, remote objects or audiences without a peer.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from sqlalchemy import Row
 
 if TYPE_CHECKING:
+    from node.contents import NewPost
     from node.runtime import Tx
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A post of one of our people as it was just stored, with what its author knows: nothing of it is read again."""
+
+    post: "NewPost"
+    author_iri: str
+    followers_iri: str
+    mentioned: Sequence[Row[Any]]
+    """Rows of `account`."""
+    answered_id: int | None = None
+    """The author of the parent, if that is somebody of a peer's."""
+    tags: Sequence[Row[Any]] = ()
+    """Rows (id, name, display)."""
+    has_media: bool = False
+
+
 class Outgoing(Protocol):
-    def post_created(self, tx: "Tx", post_id: int) -> None:
-        """Create, or Announce when the post is a boost. Call when the post is stored whole (mentions, tags, media)."""
+    def post_created(self, tx: "Tx", post_id: int, known: Published | None = None) -> None:
+        """Create, or Announce when the post is a boost. Call when the post is stored whole (mentions, tags, media).
+
+        `known` is what its author has just stored: then the post is not read again.
+        """
         ...
 
     def post_updated(self, tx: "Tx", post_id: int) -> None: ...

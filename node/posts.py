@@ -1,26 +1,28 @@
 """Posts of this node's people: publishing, editing, reading. Copies of others' posts are in copies.py.
 
-drafts     what somebody writes, before it is a post
+drafts     what somebody writes, before it is a post; read before the transaction where that is possible
 posts      publish, edit, get, source, history
 copies     posts and boosts of peers' people
 deletion   the end of a post, ours or theirs
 threads    who answers whom
 revisions  what a post was before it was edited
-contents   what hangs on a post: mentions, tags, links, the search index, and who is told of it
+contents   the row of a post and what hangs on it: mentions, tags, links, the search index, and who is told of it
 """
 
 import hashlib
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, insert, select, update
-from sqlalchemy import delete as sql_delete
+from sqlalchemy import Executable, Row, Select, bindparam, select, update
 
-from node import accounts, contents, drafts, media, revisions, sight, threads
+from node import accounts, contents, db, drafts, media, revisions, sight, threads
+from node.contents import NewPost
 from node.copies import RemotePost, delete_remote, store_remote, update_remote
 from node.deletion import delete
-from node.drafts import Changes, Draft
+from node.drafts import Audience, Changes, Composed, Draft, Reading, read
 from node.errors import NotFound
 from node.ids import PostId
+from node.outgoing import Published
 from node.revisions import Revision
 from node.runtime import Tx
 from node.schema import idempotency, post
@@ -33,6 +35,7 @@ __all__ = [
     "Changes",
     "Context",
     "Draft",
+    "Reading",
     "RemotePost",
     "Revision",
     "by_iri",
@@ -43,106 +46,78 @@ __all__ = [
     "get",
     "history",
     "publish",
+    "read",
     "source",
     "store_remote",
     "update_remote",
 ]
 
-_OF = bindparam("of", type_=Id)
-_INSERT = insert(post)
-_INSERT_KEY = insert(idempotency)
-_PUBLISHED = (
-    select(idempotency.c.post_id, post.c.id)
-    .join_from(idempotency, post, post.c.id == idempotency.c.post_id, isouter=True)
-    .where(idempotency.c.account_id == bindparam("author", type_=Id), idempotency.c.key == bindparam("key"))
+_MY_KEY = (idempotency.c.account_id == bindparam("author", type_=Id), idempotency.c.key == bindparam("of_key"))
+_PUBLISHED = select(post.c.id).join(idempotency, post.c.id == idempotency.c.post_id).where(*_MY_KEY)
+_PASS_ON_KEY = (
+    update(idempotency).where(*_MY_KEY).values(post_id=bindparam("to", type_=Id), created_at=bindparam("at", type_=Id))
 )
-_FORGET_KEY = sql_delete(idempotency).where(
-    idempotency.c.account_id == bindparam("author", type_=Id), idempotency.c.key == bindparam("key")
-)
-_CHANGE = (
-    update(post)
-    .where(post.c.id == _OF)
-    .values(
-        content=bindparam("content"),
-        text=bindparam("text"),
-        spoiler=bindparam("spoiler"),
-        sensitive=bindparam("sensitive"),
-        language=bindparam("language"),
-        edited_at=bindparam("edited_at"),
-        rev=post.c.rev + 1,
-    )
-)
+_CHANGE = contents.changing("text")
 
 
-def publish(tx: Tx, draft: Draft) -> PostId:
+def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
     """Publish a post by the acting person, with all it causes: notifications, counts, index, events, deliveries.
+
+    `reading` is what `read` made of the draft's text and spoiler, by callers who did so before the transaction.
 
     Raises Forbidden for anybody but a local person, NotFound for a parent that they may not see, Invalid for a text
     that is empty, too long, or calls somebody whom it cannot reach. A repeated idempotency key answers the first post.
     """
     author = drafts.author(tx)
+    post_id = PostId(tx.new_id())
     if draft.idempotency_key is not None:
-        known = _published(tx, author.id, draft.idempotency_key)
+        known = _published(tx, author.id, draft.idempotency_key, post_id)
         if known is not None:
             return known
     parent = None if draft.in_reply_to_id is None else threads.parent(tx, draft.in_reply_to_id)
-    audience = drafts.audience(draft, author, None if parent is None else drafts.audience_of(parent))
-    composed = drafts.compose(
-        tx, draft.text, draft.spoiler, local_only=audience.local_only, has_media=bool(draft.media_ids)
-    )
-    post_id = PostId(tx.new_id())
-    sensitive = bool(draft.media_ids and author.default_sensitive) if draft.sensitive is None else draft.sensitive
-    tx.execute(
-        _INSERT,
-        {
-            "id": post_id,
-            "iri": tx.urls.post(author.username, post_id),
-            "url": tx.urls.post_page(author.username, post_id),
-            "author_id": author.id,
-            "local": True,
-            "content": composed.content,
-            "text": composed.text,
-            "spoiler": composed.spoiler,
-            "sensitive": sensitive or bool(composed.spoiler),
-            "language": drafts.language(draft.language, author.default_language),
-            "visibility": audience.visibility,
-            "local_only": audience.local_only,
-            "in_reply_to_id": parent and parent.id,
-            "in_reply_to_iri": parent and parent.iri,
-            "in_reply_to_account_id": parent and parent.author_id,
-            "conversation_id": parent.conversation_id if parent else post_id,
-            "app_id": draft.app_id,
-            "created_at": tx.now,
-        },
-    )
+    reading = reading or read(draft.text, draft.spoiler, tx.settings)
+    audience = drafts.audience(draft, reading, author, None if parent is None else drafts.audience_of(parent))
+    composed = drafts.compose(tx, reading, local_only=audience.local_only, has_media=bool(draft.media_ids))
+    new = _new(tx, post_id, draft, composed, author, audience, parent)
+    contents.store(tx, [new])
     mentioned = composed.mentioned
-    contents.lay(
+    tagged = contents.lay(
         tx,
-        post_id,
+        new.id,
         mention_ids=[row.id for row in mentioned],
         tag_names=composed.tags,
         links=composed.links,
-        plain=composed.plain,
+        entry=composed.entry,
     )
     if draft.media_ids:
-        media.attach(tx, post_id, draft.media_ids)
-    if draft.idempotency_key is not None:
-        key = _hashed(draft.idempotency_key)
-        tx.execute(_INSERT_KEY, {"account_id": author.id, "key": key, "post_id": post_id, "created_at": tx.now})
+        media.attach(tx, new.id, draft.media_ids)
     if threads.is_counted(audience.visibility):
         accounts.count_posts(tx, author.id, 1, tx.now)
     if parent is not None and threads.is_counted_as_reply(audience.visibility):
         threads.answered(tx, parent.id, 1)
     contents.tell_new(
         tx,
-        post_id,
+        new.id,
         author.id,
         called=[row.id for row in mentioned if row.domain is None],
         visibility=audience.visibility,
         answers=parent and parent.author_id,
+        watched=author.watched,
     )
-    tx.outgoing.post_created(tx, post_id)
-    return post_id
+    tx.outgoing.post_created(
+        tx,
+        new.id,
+        Published(
+            post=new,
+            author_iri=author.iri,
+            followers_iri=author.followers_iri,
+            mentioned=mentioned,
+            answered_id=None if parent is None or parent.local else parent.author_id,
+            tags=tagged,
+            has_media=bool(draft.media_ids),
+        ),
+    )
+    return new.id
 
 
 def edit(tx: Tx, post_id: int, changes: Changes) -> None:
@@ -155,8 +130,9 @@ def edit(tx: Tx, post_id: int, changes: Changes) -> None:
     media_ids = attached if changes.media_ids is None else list(changes.media_ids)
     text = row.text if changes.text is None else changes.text
     spoiler = row.spoiler if changes.spoiler is None else changes.spoiler
-    drafts.refuse_new_audience(text, local_only=row.local_only)
-    composed = drafts.compose(tx, text, spoiler, local_only=row.local_only, has_media=bool(media_ids))
+    reading = read(text, spoiler, tx.settings)
+    drafts.refuse_new_audience(reading, local_only=row.local_only)
+    composed = drafts.compose(tx, reading, local_only=row.local_only, has_media=bool(media_ids))
     sensitive = row.sensitive if changes.sensitive is None else changes.sensitive
     new = {
         "content": composed.content,
@@ -177,7 +153,7 @@ def edit(tx: Tx, post_id: int, changes: Changes) -> None:
         mention_ids=[person.id for person in composed.mentioned],
         tag_names=composed.tags,
         links=composed.links,
-        plain=composed.plain,
+        entry=composed.entry,
     )
     contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
     tx.outgoing.post_updated(tx, row.id)
@@ -206,13 +182,54 @@ def history(tx: Tx, post_id: int) -> list[Revision]:
     return revisions.of(tx, get(tx, post_id))
 
 
-def _published(tx: Tx, author_id: int, key: str) -> PostId | None:
-    """The post that was made with this key. A key whose post was deleted since is free again."""
-    asked = {"author": author_id, "key": _hashed(key)}
-    row = tx.first(_PUBLISHED, asked)
-    if row is not None and row.id is None:
-        tx.execute(_FORGET_KEY, asked)
-    return None if row is None or row.id is None else PostId(row.id)
+def _new(
+    tx: Tx,
+    post_id: PostId,
+    draft: Draft,
+    composed: Composed,
+    author: Row[Any],
+    audience: Audience,
+    parent: Row[Any] | None,
+) -> NewPost:
+    sensitive = bool(draft.media_ids and author.default_sensitive) if draft.sensitive is None else draft.sensitive
+    return NewPost(
+        id=post_id,
+        iri=tx.urls.post(author.username, post_id),
+        url=tx.urls.post_page(author.username, post_id),
+        author_id=author.id,
+        local=True,
+        content=composed.content,
+        text=composed.text,
+        spoiler=composed.spoiler,
+        sensitive=sensitive or bool(composed.spoiler),
+        language=drafts.language(draft.language, author.default_language),
+        visibility=audience.visibility,
+        local_only=audience.local_only,
+        in_reply_to_id=parent and parent.id,
+        in_reply_to_iri=parent and parent.iri,
+        in_reply_to_account_id=parent and parent.author_id,
+        conversation_id=parent.conversation_id if parent else post_id,
+        app_id=draft.app_id,
+        created_at=tx.now,
+    )
+
+
+def _published(tx: Tx, author_id: int, key: str, post_id: PostId) -> PostId | None:
+    """The post that was made with this key; if there is none, or it was deleted since, the key is now that of `post_id`."""
+    key = _hashed(key)
+    row = {"account_id": author_id, "key": key, "post_id": post_id, "created_at": tx.now}
+    if tx.execute(_insert_key(tx.dialect), row).rowcount:
+        return None
+    mine = {"author": author_id, "of_key": key}
+    known = tx.scalar(_PUBLISHED, mine)
+    if known is None:
+        tx.execute(_PASS_ON_KEY, mine | {"to": post_id, "at": tx.now})
+    return None if known is None else PostId(known)
+
+
+@cache
+def _insert_key(dialect: str) -> Executable:
+    return db.insert_or_ignore(dialect, idempotency, ["account_id", "key"])
 
 
 def _hashed(key: str) -> str:

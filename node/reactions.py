@@ -14,7 +14,7 @@ from node import accounts, db, deletion, drafts, notifications, schema, sight
 from node.accounts.lookup import me
 from node.copies import may_boost, seen_by
 from node.drafts import Audience
-from node.errors import Forbidden, Invalid, NotFound
+from node.errors import Invalid, NotFound
 from node.ids import AccountId, PostId
 from node.paging import Page
 from node.runtime import Tx
@@ -201,14 +201,14 @@ def bookmarks(tx: Tx, page: Page) -> list[tuple[int, PostId]]:
 
 
 def favourited_by(tx: Tx, post_id: int, page: Page) -> list[tuple[int, AccountId]]:
-    """Who favourited a post."""
-    found = _listed(tx, page, _favouriters, of=_target(tx, post_id).id)
+    """Who favourited a post. NotFound if it may not be seen."""
+    found = _listed(tx, page, _favouriters, of=_seen(tx, post_id).id)
     return [(cursor, AccountId(id_)) for cursor, id_ in found]
 
 
 def boosted_by(tx: Tx, post_id: int, page: Page) -> list[tuple[int, AccountId]]:
-    """Who boosted a post, as far as the viewer may see the boost."""
-    found = _listed(tx, page, _boosters, of=_target(tx, post_id).id)
+    """Who boosted a post, as far as the viewer may see the boost. NotFound if the post may not be seen."""
+    found = _listed(tx, page, _boosters, of=_seen(tx, post_id).id)
     return [(cursor, AccountId(id_)) for cursor, id_ in found]
 
 
@@ -231,9 +231,13 @@ def _insert_favourite(tx: Tx) -> Any:
 
 
 def _target(tx: Tx, post_id: int) -> Row[Any]:
+    """`_seen` for somebody who acts. Forbidden for a viewer that is nobody's account."""
+    me(tx)
+    return _seen(tx, post_id)
+
+
+def _seen(tx: Tx, post_id: int) -> Row[Any]:
     """The post, or what the boost boosts, if the viewer may see it: (id, author_id, visibility, local_only)."""
-    if tx.viewer.account_id is None:
-        raise Forbidden("This method requires an authenticated user")
     row = sight.first(tx, _one, {"id": post_id})
     if row is not None and row.boost_of_id is not None:
         row = sight.first(tx, _one, {"id": row.boost_of_id})

@@ -77,17 +77,26 @@ def ddl(dialect: str) -> list[str]:
     ]
 
 
-def index(tx: Tx, post_id: PostId, plain: str) -> None:
-    """Make a post findable by its plain text. It must not be indexed yet, see `replace`."""
-    index_all(tx, [(post_id, plain)])
+def entry(plain: str, dialect: str) -> str:
+    """What the index holds for a plain text; "" if there is nothing to find in it.
+
+    Pure, and the dear half of indexing: 0.1 ms for a usual post, 3 ms for a long one. So it is worked out before the
+    transaction wherever the text is known there.
+    """
+    tokens = index_tokens(plain)
+    return " ".join(tokens) if dialect == "sqlite" else tsvector_literal(tokens)
+
+
+def index(tx: Tx, entries: Sequence[tuple[PostId, str]]) -> None:
+    """Make posts findable by their entries. They must not be indexed yet, see `replace`."""
+    found = [{"of": post_id, "tokens": tokens} for post_id, tokens in entries if tokens]
+    if found:
+        tx.execute(_INSERT[tx.dialect], found)
 
 
 def index_all(tx: Tx, posts: Sequence[tuple[PostId, str]]) -> None:
-    """The same for many posts."""
-    join = " ".join if tx.dialect == "sqlite" else tsvector_literal
-    found = [{"of": post_id, "tokens": join(tokens)} for post_id, plain in posts if (tokens := index_tokens(plain))]
-    if found:
-        tx.execute(_INSERT[tx.dialect], found)
+    """The same by their plain texts."""
+    index(tx, [(post_id, entry(plain, tx.dialect)) for post_id, plain in posts])
 
 
 def remove(tx: Tx, post_ids: Sequence[int]) -> None:
@@ -96,9 +105,10 @@ def remove(tx: Tx, post_ids: Sequence[int]) -> None:
         tx.execute(_REMOVE[tx.dialect], [{"of": post_id} for post_id in post_ids])
 
 
-def replace(tx: Tx, post_id: PostId, plain: str) -> None:
+def replace(tx: Tx, post_id: PostId, found_by: str) -> None:
+    """Index an edited post by its new entry."""
     remove(tx, [post_id])
-    index(tx, post_id, plain)
+    index(tx, [(post_id, found_by)])
 
 
 def posts(

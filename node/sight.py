@@ -35,8 +35,9 @@ _OTHERS = 256
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """One viewer's eyes: what they may see, and what they do not want to."""
+    """One viewer's eyes: who it is, what they may see, and what they do not want to. `who` of nobody is NULL."""
 
+    who: ColumnElement[Any]
     visible: Callable[[FromClause], ColumnElement[bool]]
     unwanted: Callable[[ColumnElement[Any]], ColumnElement[bool]]
 
@@ -71,15 +72,20 @@ def _for_people(build: Build, flags: tuple[Hashable, ...]) -> Select[Any]:
 
 @cache
 def _person() -> Sight:
+    return of_person(VIEWER)
+
+
+def of_person(who: ColumnElement[int]) -> Sight:
+    """The eyes of local people given as a column, for statements that ask for many of them at once; `now` is bound."""
     now = cast("Millis", NOW)  # a bound time is as good as a time
 
     def visible(posts: FromClause) -> ColumnElement[bool]:
-        return visibility.visible_to(VIEWER, posts)
+        return visibility.visible_to(who, posts)
 
     def unwanted(author: ColumnElement[Any]) -> ColumnElement[bool]:
-        return visibility.unwanted_by(VIEWER, now, author)
+        return visibility.unwanted_by(who, now, author)
 
-    return Sight(visible, unwanted)
+    return Sight(who, visible, unwanted)
 
 
 @lru_cache(maxsize=_OTHERS)
@@ -87,7 +93,7 @@ def _for_other(build: Build, viewer: Viewer, flags: tuple[Hashable, ...]) -> Sel
     def visible(posts: FromClause) -> ColumnElement[bool]:
         return visibility.visible(viewer, posts)
 
-    return build(Sight(visible, lambda _author: false()), *flags)
+    return build(Sight(literal(viewer.account_id, Id), visible, lambda _author: false()), *flags)
 
 
 def paged(wanted: Select[Any], key: ColumnElement[int], ascending: bool) -> Select[Any]:

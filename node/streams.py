@@ -4,21 +4,18 @@ Readers of the log go by its arrival sequence. On PostgreSQL a smaller id can be
 reader remembers the ids that it skipped and asks for them again for a while (design, decision 10).
 
 Everything a listener hears of has passed `visibility.visible_to` for them. What is in somebody's home here is what
-`timelines.home` would show them; a test compares the two.
+`timelines.home` would show them: the rule is `timelines.at_home`, asked of one post and many people.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
-    ColumnElement,
-    FromClause,
     Row,
     Select,
-    and_,
     bindparam,
     case,
     func,
@@ -27,7 +24,7 @@ from sqlalchemy import (
 )
 
 from activitypub.audience import Visibility
-from node.ids import Millis
+from node import sight, timelines
 from node.runtime import Tx
 from node.schema import (
     account,
@@ -43,8 +40,8 @@ from node.schema import (
     tag_follow,
 )
 from node.schema.meta import Id
-from node.sight import some
-from node.visibility import unwanted_by, visible_to
+from node.sight import NOW, some
+from node.visibility import visible_to
 
 BATCH = 200
 """Events that are taken at once."""
@@ -52,7 +49,6 @@ GAP_MILLIS = 60_000
 """How long a skipped id is looked for: longer than any transaction lasts."""
 MAX_GAPS = 1000
 
-_NOW = bindparam("now", type_=Id)
 _IDS: BindParameter[Any] = bindparam("ids", expanding=True)
 _LISTENERS: BindParameter[Any] = bindparam("listeners", expanding=True)
 _LAST = select(func.coalesce(func.max(event.c.id), 0))
@@ -77,7 +73,7 @@ _ALIVE = (
     .where(
         oauth_token.c.id.in_(_IDS),
         oauth_token.c.revoked_at.is_(None),
-        or_(oauth_token.c.expires_at.is_(None), oauth_token.c.expires_at > _NOW),
+        or_(oauth_token.c.expires_at.is_(None), oauth_token.c.expires_at > NOW),
         account.c.suspended_at.is_(None),
         account.c.gone_at.is_(None),
         login.c.disabled_at.is_(None),
@@ -297,7 +293,7 @@ def _pairs() -> Select[Any]:
     """Every (post, listener) of whom the listener may and wants to see the post. Built once: it is a large expression."""
     listener = account.alias("listener")
     who, p = listener.c.id, post.c
-    now = cast("Millis", _NOW)  # a bound time is as good as a time
+    shown, at_home = timelines.at_home(sight.of_person(who))
     has_media = some(media, media.c.post_id == p.id)
     return (
         select(
@@ -310,47 +306,11 @@ def _pairs() -> Select[Any]:
             p.in_reply_to_account_id,
             case((has_media, 1), else_=0).label("has_media"),
             who.label("who"),
-            case((_at_home(who, now), 1), else_=0).label("at_home"),
+            case((at_home, 1), else_=0).label("at_home"),
         )
         .join_from(post, listener, who.in_(_LISTENERS))
-        .where(
-            p.id.in_(_IDS),
-            listener.c.suspended_at.is_(None),
-            visible_to(who, post),
-            or_(p.author_id == who, ~unwanted_by(who, now, p.author_id)),
-        )
+        .where(p.id.in_(_IDS), listener.c.suspended_at.is_(None), shown)
     )
-
-
-def _at_home(who: ColumnElement[int], now: Millis) -> ColumnElement[bool]:
-    """The rule of timelines.home, for people given as a column."""
-    p, by, to = post.c, follow.alias("by"), follow.alias("answered")
-    boosted = post.alias("boosted")
-    following = _following(who, by, p.author_id, or_(p.boost_of_id.is_(None), by.c.show_boosts.is_(True)))
-    answers_known = or_(
-        p.in_reply_to_iri.is_(None),
-        p.in_reply_to_account_id == p.author_id,
-        p.in_reply_to_account_id == who,
-        _following(who, to, p.in_reply_to_account_id),
-    )
-    unwanted_boost = some(boosted, boosted.c.id == p.boost_of_id, unwanted_by(who, now, boosted.c.author_id))
-    theirs, tag_follows = post_tag.alias("theirs"), tag_follow.alias("tag_follows")
-    tagged = some(
-        theirs,
-        theirs.c.post_id == p.id,
-        some(tag_follows, tag_follows.c.tag_id == theirs.c.tag_id, tag_follows.c.account_id == who),
-    )
-    return or_(
-        p.author_id == who,
-        and_(following, answers_known, ~unwanted_boost),
-        and_(p.visibility == Visibility.PUBLIC, tagged),
-    )
-
-
-def _following(
-    who: ColumnElement[int], rows: FromClause, target: ColumnElement[Any], *more: ColumnElement[bool]
-) -> ColumnElement[bool]:
-    return some(rows, rows.c.follower_id == who, rows.c.target_id == target, rows.c.state == "accepted", *more)
 
 
 # --- notifications

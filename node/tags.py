@@ -47,6 +47,10 @@ class Day:
 
 def ensure(tx: Tx, names: Iterable[str]) -> dict[str, int]:
     """Ids of the tags with these names, as written, by normalised name; new ones are made. What is no name is left out."""
+    return {name: row.id for name, row in _ensured(tx, names).items()}
+
+
+def _ensured(tx: Tx, names: Iterable[str]) -> dict[str, Row[Any]]:
     written: dict[str, str] = {}
     for name in names:
         normal = normalise_tag(name)
@@ -54,20 +58,21 @@ def ensure(tx: Tx, names: Iterable[str]) -> dict[str, int]:
             written.setdefault(normal, name.strip().lstrip("#＃")[:NAME_LENGTH])
     if not written:
         return {}
-    found = _ids(tx, written)
+    found = _rows(tx, written)
     missing = [name for name in written if name not in found]
     if missing:
         new = [{"name": name, "display": written[name], "created_at": tx.now} for name in missing]
         tx.execute(_insert_new(tx.dialect), new)
-        found |= _ids(tx, missing)
+        found |= _rows(tx, missing)
     return found
 
 
-def attach(tx: Tx, post_id: PostId, names: Iterable[str]) -> None:
-    """Give a post its tags. It must have none yet, see `replace`."""
-    ids = ensure(tx, names)
-    if ids:
-        tx.execute(_ATTACH, [{"tag_id": id_, "post_id": post_id} for id_ in ids.values()])
+def attach(tx: Tx, post_id: PostId, names: Iterable[str]) -> list[Row[Any]]:
+    """Give a post its tags, and answer them: rows (id, name, display). It must have none yet, see `replace`."""
+    rows = list(_ensured(tx, names).values())
+    if rows:
+        tx.execute(_ATTACH, [{"tag_id": row.id, "post_id": post_id} for row in rows])
+    return rows
 
 
 def replace(tx: Tx, post_id: PostId, names: Iterable[str]) -> None:
@@ -143,8 +148,8 @@ def _history(eyes: Sight) -> Select[Any]:
     )
 
 
-def _ids(tx: Tx, names: Iterable[str] | Mapping[str, str]) -> dict[str, int]:
-    return {row.name: row.id for row in tx.rows(_NAMED, {"names": list(names)})}
+def _rows(tx: Tx, names: Iterable[str] | Mapping[str, str]) -> dict[str, Row[Any]]:
+    return {row.name: row for row in tx.rows(_NAMED, {"names": list(names)})}
 
 
 @cache

@@ -62,6 +62,7 @@ BATCH = 4
 # Written out, not bound: SQLite uses a partial index only for a query that repeats its condition to the letter.
 _OPEN = and_(post.c.visibility == literal_column("0"), post.c.boost_of_id.is_(None))
 _OPEN_HERE = and_(_OPEN, text("post.local"))
+_FOR_ALL = post.c.visibility == Visibility.PUBLIC
 
 
 def home(tx: Tx, page: Page) -> list[PostId]:
@@ -188,25 +189,23 @@ def _candidates(keys: Select[Any], key: ColumnElement[int], ascending: bool, sho
 def _home_walk(eyes: Sight, ascending: bool) -> Select[Any]:
     """Posts of the followed within the window, by walking it."""
     key = post.c.id
-    return paged(select(key).where(_in_window(key, ascending), _followed(eyes)), key, ascending)
+    return paged(select(key).where(_in_window(key, ascending), _followed(eyes), _shown(eyes)), key, ascending)
 
 
 def _home_people(eyes: Sight, ascending: bool) -> Select[Any]:
     people = select(follow.c.target_id).where(follow.c.follower_id == VIEWER, follow.c.state == "accepted")
     authors = union_all(people, select(VIEWER)).subquery("authors")
     keys = select(post.c.id).where(post.c.author_id.in_(select(authors))).correlate(None)
-    return _candidates(keys, post.c.id, ascending, _followed(eyes))
+    return _candidates(keys, post.c.id, ascending, and_(_followed(eyes), _shown(eyes)))
 
 
 def _home_tags(eyes: Sight, ascending: bool, windowed: bool) -> Select[Any]:
     """Posts for everybody with a tag that the viewer follows."""
     key = post_tag.c.post_id
-    mine = select(tag_follow.c.tag_id).where(tag_follow.c.account_id == VIEWER)
-    keys = select(key.label("id")).where(post_tag.c.tag_id.in_(mine)).group_by(key)
+    keys = select(key.label("id")).where(_is_followed(eyes, post_tag.c.tag_id)).group_by(key)
     if windowed:
         keys = keys.where(_in_window(key, ascending))
-    shown = and_(post.c.visibility == Visibility.PUBLIC, eyes.visible(post), ~eyes.unwanted(post.c.author_id))
-    return _candidates(keys, key, ascending, shown)
+    return _candidates(keys, key, ascending, and_(_FOR_ALL, _shown(eyes)))
 
 
 def _in_window(key: ColumnElement[int], ascending: bool) -> ColumnElement[bool]:
@@ -221,22 +220,43 @@ def _in_window(key: ColumnElement[int], ascending: bool) -> ColumnElement[bool]:
     return key < func.coalesce(last, LAST) if ascending else key > func.coalesce(last, 0)
 
 
+# The rule of what is in somebody's home: `_shown` and either of `_followed` and `_tagged`. `home` above looks for each of
+# the two in its own way; `at_home` says it of a post that is at hand.
+
+
+def at_home(eyes: Sight) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """(shown, at home): whether a post is shown to somebody at all, and if so, whether it is in their home."""
+    tagged = some(post_tag, post_tag.c.post_id == post.c.id, _is_followed(eyes, post_tag.c.tag_id))
+    return _shown(eyes), or_(_followed(eyes), and_(_FOR_ALL, tagged))
+
+
+def _shown(eyes: Sight) -> ColumnElement[bool]:
+    return and_(eyes.visible(post), or_(post.c.author_id == eyes.who, ~eyes.unwanted(post.c.author_id)))
+
+
 def _followed(eyes: Sight) -> ColumnElement[bool]:
     """One's own posts, and of people one follows: posts, boosts if wanted, answers to people one follows or to oneself."""
     p, by, to = post.c, follow.alias("by"), follow.alias("answered")
-    following = _following(by, p.author_id, or_(p.boost_of_id.is_(None), by.c.show_boosts.is_(True)))
+    following = _following(eyes, by, p.author_id, or_(p.boost_of_id.is_(None), by.c.show_boosts.is_(True)))
     answers_known = or_(
         p.in_reply_to_iri.is_(None),
         p.in_reply_to_account_id == p.author_id,
-        p.in_reply_to_account_id == VIEWER,
-        _following(to, p.in_reply_to_account_id),
+        p.in_reply_to_account_id == eyes.who,
+        _following(eyes, to, p.in_reply_to_account_id),
     )
-    others = and_(following, answers_known, ~eyes.unwanted(p.author_id), _boosts_wanted(eyes))
-    return and_(or_(p.author_id == VIEWER, others), eyes.visible(post))
+    return or_(p.author_id == eyes.who, and_(following, answers_known, _boosts_wanted(eyes)))
 
 
-def _following(rows: FromClause, target: ColumnElement[Any], *more: ColumnElement[bool]) -> ColumnElement[bool]:
-    return some(rows, rows.c.follower_id == VIEWER, rows.c.target_id == target, rows.c.state == "accepted", *more)
+def _is_followed(eyes: Sight, tag_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """Of a tag. Only what is for all is brought home by one."""
+    mine = select(tag_follow.c.tag_id).where(tag_follow.c.account_id == eyes.who)
+    return tag_id.in_(mine.correlate_except(tag_follow))
+
+
+def _following(
+    eyes: Sight, rows: FromClause, target: ColumnElement[Any], *more: ColumnElement[bool]
+) -> ColumnElement[bool]:
+    return some(rows, rows.c.follower_id == eyes.who, rows.c.target_id == target, rows.c.state == "accepted", *more)
 
 
 def _boosts_wanted(eyes: Sight) -> ColumnElement[bool]:

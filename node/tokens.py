@@ -186,6 +186,17 @@ def tsquery(asked: Query, *, prefix: bool = False) -> str | None:
     return " & ".join(parts)
 
 
+def fts5_phrase(phrase: Phrase, begins: bool = False) -> str:
+    """A phrase for MATCH; `begins`: its last token may be the beginning of a longer one."""
+    # No token contains a quotation mark: doubling it is for the day when that changes.
+    return '"' + " ".join(phrase).replace('"', '""') + '"' + (" *" if begins else "")
+
+
+def ts_phrase(phrase: Phrase, begins: bool = False) -> str:
+    """The same for tsquery."""
+    return " <-> ".join(map(_ts_quote, phrase)) + (":*" if begins else "")
+
+
 def tsvector_literal(tokens: Iterable[str]) -> str:
     """Text to cast to tsvector: every token at its position, counted from 1. A GAP only takes a position."""
     return " ".join(f"{_ts_quote(token)}:{position}" for position, token in enumerate(tokens, start=1) if token != GAP)
@@ -342,20 +353,12 @@ def _wanted(asked: Query, prefix: bool) -> list[tuple[Term, bool]]:
 
 
 def _fts5_term(term: Term, begins: bool) -> str:
-    star = " *" if begins else ""
-    # No token contains a quotation mark: doubling it is for the day when that changes.
-    parts = ['"' + " ".join(phrase).replace('"', '""') + '"' + star for phrase in term.alternatives]
+    parts = [fts5_phrase(phrase, begins) for phrase in term.alternatives]
     return parts[0] if len(parts) == 1 else f"({' OR '.join(parts)})"
 
 
 def _ts_term(term: Term, begins: bool) -> str:
-    parts = []
-    for phrase in term.alternatives:
-        lexemes = [_ts_quote(token) for token in phrase]
-        if begins:
-            lexemes[-1] += ":*"
-        parts.append(" <-> ".join(lexemes))
-    return f"({' | '.join(parts)})"
+    return f"({' | '.join(ts_phrase(phrase, begins) for phrase in term.alternatives)})"
 
 
 def _ts_quote(token: str) -> str:

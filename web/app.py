@@ -76,6 +76,7 @@ async def _lifespan(app: Application) -> AsyncIterator[None]:
             if parts.worker is not None and running is not None:
                 await parts.worker.stop()
                 await running
+            await parts.token_uses.close()
 
 
 @contextlib.asynccontextmanager

@@ -41,6 +41,7 @@ _HEADINGS = {
     401: "Please sign in",
     403: "This is not allowed",
     404: "There is nothing here",
+    410: "This was deleted",
     413: "This is too large",
     422: "Something is missing or wrong",
     429: "Too fast",
@@ -61,6 +62,12 @@ class WebError(Exception):
 
 class BadRequest(WebError):
     """The request cannot be read."""
+
+
+class Deleted(WebError):
+    """There was something that everybody could see, and it was deleted."""
+
+    status = 410
 
 
 class TooLarge(WebError):

@@ -17,15 +17,15 @@ One hop to a database thread does all three: authenticate, check the scope, run 
 rate limit.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from starlette.requests import HTTPConnection, Request
 
 from node import auth
 from node.errors import Forbidden, Invalid, Unauthorized
-from node.runtime import Tx
+from node.runtime import Node, Tx
 from node.secrets import token_hash
 from node.viewer import NOBODY, Kind, Viewer
 from web.errors import TooMany
@@ -49,40 +49,46 @@ class Access:
 OPEN = Access(None, open_to_all=True)
 
 
-async def read(
-    request: HTTPConnection,
-    access: Access | str | None,
-    rule: Callable[Concatenate[Tx, P], T],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> T:
-    """Run a rule that only reads, as whoever the request's token stands for. None is OPEN."""
-    seen = Seen(request, _access(access))
-    return await seen.parts.node.read_as(NOBODY, _as_viewer, seen, lambda tx: rule(tx, *args, **kwargs))
+class Call(Protocol):
+    """Runs a rule as whoever the request's token stands for. Access None is OPEN."""
+
+    async def __call__(
+        self,
+        request: HTTPConnection,
+        access: Access | str | None,
+        rule: Callable[Concatenate[Tx, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T: ...
 
 
-async def glance(
-    request: HTTPConnection,
-    access: Access | str | None,
-    rule: Callable[Concatenate[Tx, P], T],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> T:
-    """`read` for a rule that takes well under a few milliseconds (see `Node.glance`)."""
-    seen = Seen(request, _access(access))
-    return await seen.parts.node.glance_as(NOBODY, _as_viewer, seen, lambda tx: rule(tx, *args, **kwargs))
+def _through(run: Callable[..., Awaitable[Any]]) -> Call:
+    """`run`: one of the ways in which a node runs a rule for a viewer."""
+
+    async def call(
+        request: HTTPConnection,
+        access: Access | str | None,
+        rule: Callable[Concatenate[Tx, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        seen = Seen(request, _access(access))
+        try:
+            result: T = await run(seen.parts.node, NOBODY, _as_viewer, seen, lambda tx: rule(tx, *args, **kwargs))
+            return result
+        finally:
+            if seen.token_id is not None:
+                seen.parts.token_uses.note(seen.token_id)
+
+    return call
 
 
-async def write(
-    request: HTTPConnection,
-    access: Access | str | None,
-    rule: Callable[Concatenate[Tx, P], T],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> T:
-    """The same in a transaction that writes."""
-    seen = Seen(request, _access(access))
-    return await seen.parts.node.write_as(NOBODY, _as_viewer, seen, lambda tx: rule(tx, *args, **kwargs))
+read = _through(Node.read_as)
+"""For a rule that only reads."""
+glance = _through(Node.glance_as)
+"""`read` for a rule that takes well under a few milliseconds (see `Node.glance`)."""
+write = _through(Node.write_as)
+"""The same in a transaction that writes."""
 
 
 async def viewer(request: HTTPConnection, access: Access | str | None) -> Viewer:
@@ -109,7 +115,7 @@ def token_of(connection: HTTPConnection) -> str | None:
 class Seen:
     """One request's credentials, and what has been counted for them."""
 
-    __slots__ = ("access", "counted", "hash", "parts", "scope")
+    __slots__ = ("access", "counted", "hash", "parts", "scope", "token_id")
 
     def __init__(self, request: HTTPConnection, access: Access) -> None:
         token = token_of(request)
@@ -118,6 +124,8 @@ class Seen:
         self.scope = request.scope
         self.hash = token_hash(token) if token else None
         self.counted = False
+        self.token_id: int | None = None
+        """Of the token, once it was found good."""
 
     def count(self, account_id: int, limit: int) -> None:
         """Once a request, although a transaction may run twice. Raises TooMany."""
@@ -146,6 +154,7 @@ def _viewer(tx: Tx, seen: Seen) -> Viewer:
     if seen.hash is None:
         return _nobody(tx, seen.access)
     found = auth.authenticate(tx, seen.hash)
+    seen.token_id = found.token_id
     if found.account_id is not None:
         seen.count(found.account_id, tx.settings.limits.per_account)
     check(found, seen.access)

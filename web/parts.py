@@ -9,6 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import HTTPConnection
 
+from node.auth.uses import TokenUses
 from node.config import Settings
 from node.federation.network import Network
 from node.runtime import Node
@@ -18,6 +19,8 @@ from web.limits import Limiter
 from web.metrics import Requests
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+IMAGES_AT_ONCE = 2
 
 
 def _environment() -> Environment:
@@ -38,6 +41,12 @@ class Parts:
     monotonic: Callable[[], float] = time.monotonic
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is asked to stop: open streams end themselves then."""
+    images: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IMAGES_AT_ONCE))
+    """Places for decoding images."""
+    token_uses: TokenUses = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.token_uses = TokenUses(self.node)
 
     @property
     def settings(self) -> Settings:

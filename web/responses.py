@@ -1,5 +1,6 @@
 """JSON answers: ready bytes in, and the paging links that Mastodon's clients follow."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -32,18 +33,15 @@ def empty() -> JSONBytes:
     return JSONBytes(EMPTY)
 
 
-def paged(request: Request, body: bytes, first_id: int | str | None, last_id: int | str | None) -> JSONBytes:
-    """A page with its Link header.
+def paged(request: Request, body: bytes, cursors: Sequence[int | str]) -> JSONBytes:
+    """A page with its Link header. `cursors` are those of its items, the newest first.
 
-    `first_id` and `last_id` are the cursors of the newest and the oldest item (None: the page is empty). The links are
-    absolute, on the configured base, and keep all other query parameters, except a token.
+    The links are absolute, on the configured base, and keep all other query parameters, except a token.
     """
-    links = []
-    if last_id is not None:
-        links.append(f'<{_page_url(request, "max_id", last_id)}>; rel="next"')
-    if first_id is not None:
-        links.append(f'<{_page_url(request, "min_id", first_id)}>; rel="prev"')
-    return JSONBytes(body, headers={"Link": ", ".join(links)} if links else None)
+    if not cursors:
+        return JSONBytes(body)
+    older, newer = _page_url(request, "max_id", cursors[-1]), _page_url(request, "min_id", cursors[0])
+    return JSONBytes(body, headers={"Link": f'<{older}>; rel="next", <{newer}>; rel="prev"'})
 
 
 def _page_url(request: Request, name: str, cursor: int | str) -> str:

@@ -6,11 +6,14 @@ profile    what people say about themselves
 standing   what the administration says about them: work, roles, passwords, suspension
 remote     what peers say about their people
 removal    deleting an account for good
-finding    search, directory, mentions
+finding    directory, mentions
+indexing   under which words people are written down
+searching  finding them by these
 """
 
 from node.accounts.creation import KEYS_JOB, NewAccount, create, create_node_actor
-from node.accounts.finding import directory, resolve, search, unknown_handles
+from node.accounts.finding import directory, resolve, unknown_handles
+from node.accounts.indexing import INDEX_JOB, index, index_next
 from node.accounts.lookup import (
     acting,
     by_handle,
@@ -26,6 +29,7 @@ from node.accounts.lookup import (
 from node.accounts.profile import ProfileChanges, update_profile
 from node.accounts.remote import store_remote
 from node.accounts.removal import PURGE_JOB, delete_account
+from node.accounts.searching import search
 from node.accounts.standing import (
     ROLES,
     WorkChanges,
@@ -40,6 +44,7 @@ from node.accounts.standing import (
 )
 
 __all__ = [
+    "INDEX_JOB",
     "KEYS_JOB",
     "PURGE_JOB",
     "ROLES",
@@ -56,6 +61,8 @@ __all__ = [
     "disable",
     "enable",
     "get",
+    "index",
+    "index_next",
     "known",
     "local_by_iri",
     "local_people",

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select
 
-from node.accounts import standing
+from node.accounts import indexing, standing
 from node.accounts.lookup import checked, storable
 from node.errors import Invalid
 from node.html import plain
@@ -75,6 +75,7 @@ def create(tx: Tx, new: NewAccount) -> AccountId:
         "created_at": created_at,
     }
     tx.execute(_INSERT_LOGIN, credentials)
+    indexing.index(tx, [account_id])
     tx.enqueue(KEYS_JOB, {"account_id": account_id}, dedupe=f"{KEYS_JOB}:{account_id}")
     tx.audit("account.create", f"account:{account_id}", {"handle": username, "roles": roles})
     return account_id

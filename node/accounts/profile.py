@@ -8,7 +8,7 @@ from sqlalchemy import update
 
 from activitypub.audience import Visibility
 from node import media, text
-from node.accounts import finding, lookup
+from node.accounts import finding, indexing, lookup
 from node.accounts.creation import MAX_DISPLAY_NAME
 from node.accounts.lookup import checked, me
 from node.errors import Invalid
@@ -61,6 +61,7 @@ def update_profile(tx: Tx, changes: ProfileChanges) -> None:
     media.retire(tx, row.id, [name for name in replaced if name])
     statement = update(account).where(account.c.id == row.id)
     tx.execute(statement.values(**values, rev=account.c.rev + 1, updated_at=tx.now))
+    indexing.index(tx, [row.id], values)
     tx.outgoing.profile_changed(tx, row.id)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from activitypub.documents import Actor, PublicKey
 from activitypub.vocabulary import is_iri, same_origin
 from node import db
+from node.accounts import indexing
 from node.accounts.creation import MAX_DISPLAY_NAME
 from node.accounts.lookup import storable
 from node.accounts.standing import MAX_WORK
@@ -47,6 +48,7 @@ def store_remote(tx: Tx, actor: Actor, *, domain: str) -> AccountId:
         return AccountId(existing.id)
     for row in rows.values():
         tx.execute(update(account).where(account.c.id == row.id).values(handle=f"{handle}#{row.id}"))
+        indexing.index(tx, [row.id])
     values = _values(actor, domain) | {"handle": handle}
     if existing is None:
         account_id = _insert(tx, actor, values)
@@ -119,6 +121,7 @@ def _insert(tx: Tx, actor: Actor, values: dict[str, Any]) -> AccountId:
     account_id = AccountId(tx.new_id(created_at))
     row = {"id": account_id, "iri": actor.iri, "created_at": created_at, "updated_at": tx.now, "fetched_at": tx.now}
     tx.execute(_INSERT, values | row)
+    indexing.index(tx, [account_id])
     return account_id
 
 
@@ -130,6 +133,7 @@ def _update(tx: Tx, existing: Any, values: dict[str, Any]) -> None:
         return
     statement = update(account).where(account.c.id == existing.id)
     tx.execute(statement.values(**changed, rev=account.c.rev + 1, updated_at=tx.now, fetched_at=tx.now))
+    indexing.index(tx, [existing.id], changed)
 
 
 def _store_keys(tx: Tx, account_id: AccountId, actor: Actor, *, known: bool) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from node import db, media
-from node.accounts import standing
+from node.accounts import indexing, standing
 from node.errors import Forbidden, NotFound
 from node.runtime import Tx
 from node.schema import account, block, follow, login, mute, notification, oauth_token, tag_follow, tombstone
@@ -78,6 +78,7 @@ def delete_account(tx: Tx, account_id: int) -> None:
     # Suspended as well: that is what every query for posts looks at, so they are out of sight before the job is done.
     gone = {"gone_at": tx.now, "suspended_at": tx.now, "updated_at": tx.now, "rev": account.c.rev + 1}
     tx.execute(update(account).where(account.c.id == account_id).values(**_EMPTIED, **gone))
+    indexing.index(tx, [account_id])
     grave = {"iri": row.iri, "author_iri": row.iri, "former_type": row.actor_type, "deleted_at": tx.now}
     tx.execute(db.insert_or_ignore(tx.dialect, tombstone, ["iri"]), grave)
     tx.enqueue(PURGE_JOB, {"account_id": account_id}, dedupe=f"{PURGE_JOB}:{account_id}")

@@ -14,31 +14,20 @@ from activitypub.audience import Visibility
 from activitypub.vocabulary import PUBLIC, Iri
 from node.federation import delivery, recipients, render
 from node.federation.delivery import Target
+from node.outgoing import Published
 from node.runtime import Tx
 from node.schema import account, block, favourite, follow, mention, post, report
 
-_ACTOR, _TARGET, _BOOSTED = account.alias("actor"), account.alias("target"), post.alias("boosted")
-
-_POST = (
-    select(
-        post.c.id,
-        post.c.iri,
-        post.c.local,
-        post.c.local_only,
-        post.c.visibility,
-        post.c.object_type,
-        post.c.boost_of_id,
-        post.c.author_id,
-        _ACTOR.c.iri.label("author_iri"),
-        _ACTOR.c.followers_iri,
-        _BOOSTED.c.iri.label("boosted_iri"),
-    )
-    .select_from(
-        post.join(_ACTOR, _ACTOR.c.id == post.c.author_id).outerjoin(_BOOSTED, _BOOSTED.c.id == post.c.boost_of_id)
-    )
-    # The end of an account is told once, by `account_deleted`; its keys are not believed afterwards.
-    .where(post.c.id == bindparam("id"), _ACTOR.c.gone_at.is_(None))
+_ACTOR, _TARGET = account.alias("actor"), account.alias("target")
+_ENDS = (
+    _ACTOR.c.iri.label("actor_iri"),
+    _ACTOR.c.domain.label("actor_domain"),
+    _TARGET.c.iri.label("target_iri"),
+    _TARGET.c.domain.label("target_domain"),
+    recipients.inbox_of(_TARGET).label("target_inbox"),
 )
+"""Who did it and to whom."""
+
 _MENTIONED = (
     select(account.c.iri)
     .join(mention, mention.c.account_id == account.c.id)
@@ -48,15 +37,9 @@ _MENTIONED = (
 
 
 def _pair(table: Any, actor_column: Any, target_column: Any) -> Any:
-    """(row of `table`, iri and domain of who did it and to whom)."""
+    """(row of `table`, who did it and to whom)."""
     return (
-        select(
-            table,
-            _ACTOR.c.iri.label("actor_iri"),
-            _ACTOR.c.domain.label("actor_domain"),
-            _TARGET.c.iri.label("target_iri"),
-            _TARGET.c.domain.label("target_domain"),
-        )
+        select(table, *_ENDS)
         .select_from(table.join(_ACTOR, _ACTOR.c.id == actor_column).join(_TARGET, _TARGET.c.id == target_column))
         .where(table.c.id == bindparam("id"))
     )
@@ -66,16 +49,7 @@ _FOLLOW = _pair(follow, follow.c.follower_id, follow.c.target_id)
 _BLOCK = _pair(block, block.c.account_id, block.c.target_id)
 _REPORT = _pair(report, report.c.reporter_id, report.c.target_id)
 _FAVOURITE = (
-    select(
-        favourite,
-        post.c.iri.label("post_iri"),
-        post.c.local_only,
-        post.c.author_id,
-        _ACTOR.c.iri.label("actor_iri"),
-        _ACTOR.c.domain.label("actor_domain"),
-        _TARGET.c.iri.label("target_iri"),
-        _TARGET.c.domain.label("target_domain"),
-    )
+    select(favourite, post.c.iri.label("post_iri"), post.c.local_only, *_ENDS)
     .select_from(
         favourite.join(post, post.c.id == favourite.c.post_id)
         .join(_ACTOR, _ACTOR.c.id == favourite.c.account_id)
@@ -92,14 +66,17 @@ class Federation:
 
     # --- Posts and boosts
 
-    def post_created(self, tx: Tx, post_id: int) -> None:
+    def post_created(self, tx: Tx, post_id: int, known: Published | None = None) -> None:
+        if known is not None:
+            _tell_of_new(tx, known)
+            return
         row = _travelling(tx, post_id)
         if row is None:
             return
         to = recipients.audience(tx, row.author_id, post_id, row.visibility)
         if to:
-            key = row.iri
-            delivery.enqueue(tx, render.activity(tx, post_id), actor_id=row.author_id, about=row.iri, key=key, to=to)
+            doc = render.activity_of(tx, row)
+            delivery.enqueue(tx, doc, actor_id=row.author_id, about=row.iri, key=row.iri, to=to)
 
     def post_updated(self, tx: Tx, post_id: int) -> None:
         row = _travelling(tx, post_id)
@@ -112,7 +89,7 @@ class Federation:
         if not to:
             return
         delivery.withdraw(tx, actor_id=row.author_id, about=row.iri, kinds=["Update"], to=to)
-        note = render.note(tx, post_id)
+        note = render.note_of(tx, row)
         doc = build.update(
             note, iri=_new_iri(tx, row.author_iri, "Update"), actor=row.author_iri, to=note["to"], cc=note["cc"]
         )
@@ -138,14 +115,14 @@ class Federation:
         row = tx.first(_FAVOURITE, {"id": favourite_id})
         if row is not None and _leaves(row) and not row.local_only:
             doc = _like(tx, row)
-            _send(tx, doc, row.account_id, about=row.post_iri, key=doc["id"], to=recipients.one(tx, row.author_id))
+            _send(tx, doc, row.account_id, about=row.post_iri, key=doc["id"], to=recipients.at(row.target_inbox))
 
     def unfavourited(self, tx: Tx, favourite_id: int) -> None:
         row = tx.first(_FAVOURITE, {"id": favourite_id})
         if row is not None and _leaves(row) and not row.local_only:
             like = _like(tx, row)
             doc = build.undo(like, iri=_undo_iri(like["id"]), actor=row.actor_iri, to=[row.target_iri])
-            _send(tx, doc, row.account_id, about=row.post_iri, key=like["id"], to=recipients.one(tx, row.author_id))
+            _send(tx, doc, row.account_id, about=row.post_iri, key=like["id"], to=recipients.at(row.target_inbox))
 
     # --- Follows
 
@@ -161,7 +138,7 @@ class Federation:
             row.follower_id,
             about=row.target_iri,
             key=_key(row),
-            to=recipients.one(tx, row.target_id),
+            to=recipients.at(row.target_inbox),
         )
 
     def unfollowed(self, tx: Tx, follow_id: int) -> None:
@@ -174,7 +151,7 @@ class Federation:
             actor=row.actor_iri,
             to=[row.target_iri],
         )
-        _send(tx, doc, row.follower_id, about=row.target_iri, key=_key(row), to=recipients.one(tx, row.target_id))
+        _send(tx, doc, row.follower_id, about=row.target_iri, key=_key(row), to=recipients.at(row.target_inbox))
 
     def follow_answered(self, tx: Tx, follow_id: int, *, accepted: bool) -> None:
         row = tx.first(_FOLLOW, {"id": follow_id})
@@ -188,7 +165,7 @@ class Federation:
     def blocked(self, tx: Tx, block_id: int) -> None:
         row = tx.first(_BLOCK, {"id": block_id})
         if row is not None and _leaves(row):
-            to = recipients.one(tx, row.target_id)
+            to = recipients.at(row.target_inbox)
             _send(tx, _block(tx, row), row.account_id, about=row.target_iri, key=_key(row), to=to)
 
     def unblocked(self, tx: Tx, block_id: int) -> None:
@@ -196,7 +173,7 @@ class Federation:
         if row is not None and _leaves(row):
             original = _block(tx, row)
             doc = build.undo(original, iri=_undo_iri(original["id"]), actor=row.actor_iri, to=[row.target_iri])
-            _send(tx, doc, row.account_id, about=row.target_iri, key=_key(row), to=recipients.one(tx, row.target_id))
+            _send(tx, doc, row.account_id, about=row.target_iri, key=_key(row), to=recipients.at(row.target_inbox))
 
     # --- Accounts
 
@@ -232,7 +209,7 @@ class Federation:
         reported = [row.target_iri, *(tx.scalars(_POST_IRIS, {"ids": row.post_ids}) if row.post_ids else [])]
         iri = tx.urls.activity(node_actor.iri, "Flag", report_id)
         doc = build.flag(reported, iri=Iri(iri), actor=node_actor.iri, content=row.comment, to=[row.target_iri])
-        _send(tx, doc, node_actor.id, about=row.target_iri, key=iri, to=recipients.one(tx, row.target_id))
+        _send(tx, doc, node_actor.id, about=row.target_iri, key=iri, to=recipients.at(row.target_inbox))
 
 
 # --- Not caused by a rule of a feature ----------------------------------------------------------------------------
@@ -258,9 +235,22 @@ def answer_follow(tx: Tx, asked: dict[str, Any], *, followed_id: int, follower_i
 
 
 def _travelling(tx: Tx, post_id: int) -> Row[Any] | None:
-    """The post, if it is one of ours that may leave the node at all."""
-    row = tx.first(_POST, {"id": post_id})
-    return row if row is not None and row.local and not row.local_only else None
+    """The post, if it is one of ours that may leave the node at all.
+
+    The end of an account is told once, by `account_deleted`; its keys are not believed afterwards.
+    """
+    row = render.stored(tx, post_id)
+    return None if row is None or row.author_gone_at is not None else row
+
+
+def _tell_of_new(tx: Tx, known: Published) -> None:
+    if known.post.local_only:
+        return
+    to = recipients.audience_of_new(tx, known)
+    if to:
+        iri = known.post.iri
+        doc = render.activity_of_new(tx, known)
+        delivery.enqueue(tx, doc, actor_id=known.post.author_id, about=iri, key=iri, to=to)
 
 
 def _leaves(row: Row[Any]) -> bool:
@@ -295,7 +285,7 @@ def _deletion(tx: Tx, row: Row[Any]) -> dict[str, Any]:
 
 
 def _undone_boost(tx: Tx, row: Row[Any]) -> dict[str, Any]:
-    original = render.activity(tx, row.id)
+    original = render.activity_of(tx, row)
     return build.undo(
         original, iri=_undo_iri(original["id"]), actor=row.author_iri, to=original["to"], cc=original.get("cc", ())
     )

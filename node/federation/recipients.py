@@ -1,22 +1,43 @@
-"""Whose inboxes an activity goes to: each one a single SELECT of distinct inboxes.
+"""Whose inboxes an activity goes to: each one a single SELECT of distinct inboxes, or none where the people are known.
 
 What is for many goes to a shared inbox where there is one; what is for few goes to their own (protocol R71). Suspended and
 gone accounts get nothing. Which peers are blocked or not admitted is `delivery.enqueue`'s business.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Select, bindparam, func, select, union
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    FromClause,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    select,
+    union,
+)
 
 from activitypub.audience import Visibility
 from activitypub.vocabulary import host
 from node.federation.delivery import Target
+from node.outgoing import Published
 from node.runtime import Tx
 from node.schema import account, favourite, follow, mention, post
 from node.schema.meta import Id
 
 _A = account.c
-_REMOTE = (_A.domain.is_not(None), _A.inbox != "", _A.suspended_at.is_(None), _A.gone_at.is_(None))
+
+
+def _reached(people: FromClause) -> ColumnElement[bool]:
+    p = people.c
+    return and_(p.domain.is_not(None), p.inbox != "", p.suspended_at.is_(None), p.gone_at.is_(None))
+
+
+_REMOTE = _reached(account)
 
 _AUTHOR, _POST = bindparam("author_id", type_=Id), bindparam("post_id", type_=Id)
 _PARENT = post.alias("parent")
@@ -31,11 +52,11 @@ _FAVOURITERS = select(favourite.c.account_id).where(favourite.c.post_id == _POST
 
 def _shared(people: CompoundSelect[Any] | Select[Any]) -> Select[Any]:
     inbox = func.coalesce(_A.shared_inbox, _A.inbox).label("inbox")
-    return select(inbox).distinct().where(_A.id.in_(people), *_REMOTE)
+    return select(inbox).distinct().where(_A.id.in_(people), _REMOTE)
 
 
 def _personal(people: CompoundSelect[Any] | Select[Any]) -> Select[Any]:
-    return select(_A.inbox).distinct().where(_A.id.in_(people), *_REMOTE)
+    return select(_A.inbox).distinct().where(_A.id.in_(people), _REMOTE)
 
 
 _TO_AUDIENCE = _shared(union(_FOLLOWERS, _MENTIONED, _ANSWERED, _BOOSTED))
@@ -43,8 +64,10 @@ _TO_NARROW = _shared(union(_FOLLOWERS, _MENTIONED))
 _TO_INVOLVED = _shared(union(_FOLLOWERS, _MENTIONED, _ANSWERED, _BOOSTED, _BOOSTERS, _REPLIERS, _FAVOURITERS))
 _TO_MENTIONED = _personal(_MENTIONED)
 _TO_FOLLOWERS = _shared(_FOLLOWERS)
-_TO_ONE = _personal(select(bindparam("account_id", type_=Id)))
-_TO_PEERS = select(_A.shared_inbox.label("inbox")).distinct().where(_A.shared_inbox.is_not(None), *_REMOTE)
+_ONE = select(bindparam("account_id", type_=Id))
+_TO_ONE = _personal(_ONE)
+_TO_FOLLOWERS_AND_ONE = _shared(union(_FOLLOWERS, _ONE))
+_TO_PEERS = select(_A.shared_inbox.label("inbox")).distinct().where(_A.shared_inbox.is_not(None), _REMOTE)
 
 
 def audience(tx: Tx, author_id: int, post_id: int, visibility: int) -> list[Target]:
@@ -56,6 +79,19 @@ def audience(tx: Tx, author_id: int, post_id: int, visibility: int) -> list[Targ
         return _targets(tx, _TO_MENTIONED, {"post_id": post_id})
     statement = _TO_NARROW if visibility == Visibility.FOLLOWERS else _TO_AUDIENCE
     return _targets(tx, statement, {"author_id": author_id, "post_id": post_id})
+
+
+def audience_of_new(tx: Tx, new: Published) -> list[Target]:
+    """`audience` of a post that was just stored: the followers are looked up, whom it mentions is known."""
+    visibility = new.post.visibility
+    mentioned = [row for row in new.mentioned if _is_reached(row)]
+    if visibility == Visibility.DIRECT:
+        return _to(row.inbox for row in mentioned)
+    if new.answered_id is None or visibility == Visibility.FOLLOWERS:
+        found = tx.scalars(_TO_FOLLOWERS, {"author_id": new.post.author_id})
+    else:
+        found = tx.scalars(_TO_FOLLOWERS_AND_ONE, {"author_id": new.post.author_id, "account_id": new.answered_id})
+    return _to([*found, *(row.inbox if row.shared_inbox is None else row.shared_inbox for row in mentioned)])
 
 
 def involved(tx: Tx, author_id: int, post_id: int, visibility: int) -> list[Target]:
@@ -74,11 +110,29 @@ def one(tx: Tx, account_id: int) -> list[Target]:
     return _targets(tx, _TO_ONE, {"account_id": account_id})
 
 
+def inbox_of(people: FromClause) -> ColumnElement[Any]:
+    """A column with the inbox of `one`, for statements that look at the account anyway; NULL for none. See `at`."""
+    return case((_reached(people), people.c.inbox))
+
+
+def at(inbox: str | None) -> list[Target]:
+    return [] if inbox is None else _to([inbox])
+
+
 def all_peers(tx: Tx) -> list[Target]:
     """The shared inboxes of every peer whose people are known here."""
     return _targets(tx, _TO_PEERS, {})
 
 
 def _targets(tx: Tx, statement: Select[Any], values: dict[str, Any]) -> list[Target]:
+    return _to(tx.scalars(statement, values))
+
+
+def _to(inboxes: Iterable[str]) -> list[Target]:
     # The peer is the host of the inbox, which may be another than that of its people's handles.
-    return [Target(inbox, host(inbox)) for inbox in tx.scalars(statement, values)]
+    return [Target(inbox, host(inbox)) for inbox in dict.fromkeys(inboxes)]
+
+
+def _is_reached(row: Row[Any]) -> bool:
+    """`_reached` for a row that is here already."""
+    return row.domain is not None and row.inbox != "" and row.suspended_at is None and row.gone_at is None

@@ -6,6 +6,7 @@ department are refused all the same, so that no mistake elsewhere can turn one i
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BindParameter, Row, bindparam, select
@@ -15,7 +16,9 @@ from activitypub.audience import Visibility, addressing
 from activitypub.documents import Actor, Attachment, Field, Mention, Option, Poll, Post
 from activitypub.vocabulary import RFC_9421, Iri
 from node import keyring
+from node.contents import NewPost
 from node.errors import NotFound
+from node.outgoing import Published
 from node.runtime import Tx
 from node.schema import account, media, mention, poll, post, post_tag, tag
 
@@ -30,8 +33,8 @@ _POSTS = (
     select(
         post,
         account.c.iri.label("author_iri"),
-        account.c.username,
         account.c.followers_iri,
+        account.c.gone_at.label("author_gone_at"),
         _PARENT.c.iri.label("parent_iri"),
         _BOOSTED.c.iri.label("boosted_iri"),
         _BOOSTED_AUTHOR.c.iri.label("boosted_author_iri"),
@@ -45,16 +48,14 @@ _POSTS = (
     .where(post.c.id.in_(_IDS), post.c.local_only.is_(False), post.c.local.is_(True))
 )
 _MENTIONS = (
-    select(mention.c.post_id, account.c.iri, account.c.username, account.c.domain)
+    select(mention.c.post_id, account.c.iri, account.c.username, account.c.domain, account.c.handle)
     .join(account, account.c.id == mention.c.account_id)
     .where(mention.c.post_id.in_(_IDS))
-    .order_by(mention.c.post_id, account.c.handle)
 )
 _TAGS = (
     select(post_tag.c.post_id, tag.c.name, tag.c.display)
     .join(tag, tag.c.id == post_tag.c.tag_id)
     .where(post_tag.c.post_id.in_(_IDS))
-    .order_by(post_tag.c.post_id, tag.c.name)
 )
 _MEDIA = select(media).where(media.c.post_id.in_(_IDS)).order_by(media.c.post_id, media.c.position)
 _POLLS = select(poll).where(poll.c.post_id.in_(_IDS))
@@ -81,10 +82,31 @@ def activity(tx: Tx, post_id: int) -> Doc:
 
 def activities(tx: Tx, post_ids: Sequence[int]) -> dict[int, Doc]:
     """post id -> Create or Announce: what an outbox holds."""
-    return {
-        row.id: doc if row.boost_of_id is not None else build.create(doc, iri=activity_iri(row.iri))
-        for row, doc in _rendered(tx, post_ids)
-    }
+    return {row.id: _activity(row, doc) for row, doc in _rendered(tx, post_ids)}
+
+
+def stored(tx: Tx, post_id: int) -> Row[Any] | None:
+    """The row that `note_of` and `activity_of` take; None for what has no document (see the module) and remote posts."""
+    return tx.first(_POSTS, {"ids": [post_id]})
+
+
+def note_of(tx: Tx, row: Row[Any]) -> Doc:
+    """The Note of a row that `stored` gave."""
+    return _documents(tx, [row])[0]
+
+
+def activity_of(tx: Tx, row: Row[Any]) -> Doc:
+    """The Create or Announce of a row that `stored` gave."""
+    return _activity(row, note_of(tx, row))
+
+
+def activity_of_new(tx: Tx, new: Published) -> Doc:
+    """What `activity` would say of a post that was just stored, without reading it again."""
+    if new.post.local_only or not new.post.local or new.post.boost_of_id is not None:
+        raise NotFound
+    files = tx.rows(_MEDIA, {"ids": [new.post.id]}) if new.has_media else []
+    around = _Around(new.author_iri, new.followers_iri, new.post.in_reply_to_iri, new.mentioned, new.tags, files)
+    return _activity(new.post, _note(tx, new.post, around))
 
 
 def activity_iri(post_iri: str) -> Iri:
@@ -100,23 +122,30 @@ def _one(found: dict[int, Doc], post_id: int) -> Doc:
 
 def _rendered(tx: Tx, post_ids: Sequence[int]) -> list[tuple[Row[Any], Doc]]:
     """(row, its Note or Announce), in the order of the ids."""
-    ids = {"ids": list(post_ids)}
-    by_id = {row.id: row for row in tx.rows(_POSTS, ids)}
+    by_id = {row.id: row for row in tx.rows(_POSTS, {"ids": list(post_ids)})}
     rows = [by_id[post_id] for post_id in post_ids if post_id in by_id]
-    if not any(row.boost_of_id is None for row in rows):
-        return [(row, _announce(row)) for row in rows]
+    return list(zip(rows, _documents(tx, rows), strict=True))
+
+
+def _documents(tx: Tx, rows: Sequence[Row[Any]]) -> list[Doc]:
+    """The Note of each post, the Announce of each boost."""
+    ids = {"ids": [row.id for row in rows if row.boost_of_id is None]}
+    if not ids["ids"]:
+        return [_announce(row) for row in rows]
     mentions, tags, files = _grouped(tx, _MENTIONS, ids), _grouped(tx, _TAGS, ids), _grouped(tx, _MEDIA, ids)
     asked = any(row.object_type == "Question" for row in rows)
     polls = {row.post_id: row for row in tx.rows(_POLLS, ids)} if asked else {}
-    return [
-        (
-            row,
-            _announce(row)
-            if row.boost_of_id is not None
-            else _note(tx, row, mentions[row.id], tags[row.id], files[row.id], polls.get(row.id)),
-        )
-        for row in rows
-    ]
+
+    def around(row: Row[Any]) -> _Around:
+        parent_iri = row.parent_iri or row.in_reply_to_iri
+        beside = mentions[row.id], tags[row.id], files[row.id], polls.get(row.id)
+        return _Around(row.author_iri, row.followers_iri, parent_iri, *beside)
+
+    return [_announce(row) if row.boost_of_id is not None else _note(tx, row, around(row)) for row in rows]
+
+
+def _activity(row: Row[Any] | NewPost, doc: Doc) -> Doc:
+    return doc if row.boost_of_id is not None else build.create(doc, iri=activity_iri(row.iri))
 
 
 def _grouped(tx: Tx, statement: Any, ids: dict[str, Any]) -> defaultdict[int, list[Row[Any]]]:
@@ -138,26 +167,35 @@ def _announce(row: Row[Any]) -> Doc:
     )
 
 
-def _note(
-    tx: Tx,
-    row: Row[Any],
-    mentions: Sequence[Row[Any]],
-    tags: Sequence[Row[Any]],
-    files: Sequence[Row[Any]],
-    question: Row[Any] | None,
-) -> Doc:
-    to, cc = addressing(Visibility(row.visibility), Iri(row.followers_iri), [Iri(one.iri) for one in mentions])
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a Note says besides the columns of its post: rows of media in order, of people and tags in any."""
+
+    author_iri: str
+    followers_iri: str
+    parent_iri: str | None
+    mentions: Sequence[Row[Any]]
+    tags: Sequence[Row[Any]]
+    files: Sequence[Row[Any]]
+    question: Row[Any] | None = None
+
+
+def _note(tx: Tx, row: Row[Any] | NewPost, around: _Around) -> Doc:
+    # By code point, as no database is asked to: each sorts by a rule of its own.
+    mentions = sorted(around.mentions, key=lambda one: str(one.handle))
+    tags = sorted(around.tags, key=lambda one: str(one.name))
+    to, cc = addressing(Visibility(row.visibility), Iri(around.followers_iri), [Iri(one.iri) for one in mentions])
     shown = Post(
-        iri=row.iri,
+        iri=Iri(row.iri),
         type=row.object_type,
-        author=row.author_iri,
+        author=Iri(around.author_iri),
         content=row.content,
         summary=row.spoiler or None,
         sensitive=row.sensitive,
         language=row.language,
         published=row.created_at,
         updated=row.edited_at,
-        in_reply_to=row.parent_iri or row.in_reply_to_iri,
+        in_reply_to=None if around.parent_iri is None else Iri(around.parent_iri),
         url=row.url,
         to=to,
         cc=cc,
@@ -165,8 +203,8 @@ def _note(
             Mention(Iri(one.iri), f"@{one.username}@{one.domain or tx.settings.node.domain}") for one in mentions
         ),
         hashtags=tuple(one.display for one in tags),
-        attachments=tuple(_attachment(tx, one) for one in files),
-        poll=_poll(question),
+        attachments=tuple(_attachment(tx, one) for one in around.files),
+        poll=_poll(around.question),
     )
     return build.note(shown, replies=Iri(tx.urls.replies(row.iri)), tag_base=tx.urls.tag_collection(""))
 

@@ -5,11 +5,11 @@ people   who of them is ours, who is a peer's
 posts    what becomes of a line
 storing  a batch of them in one transaction
 
-The file is read twice: first for who is who, then for the posts, some hundred in a transaction, so that a server beside it
-stays usable.
+The file is read twice: first for who is who, then for the posts, some of them in each transaction, so that a server beside
+it stays usable: nobody else writes meanwhile. What can be worked out without the database is worked out in between, when
+everybody may write.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +18,16 @@ from node.errors import NodeError
 from node.importing import people
 from node.importing.lines import BadLine, Line, Reader, parse
 from node.importing.people import Addresses, Selection, Survey, settle
-from node.importing.posts import Maker, Ready
+from node.importing.posts import Maker, Ready, parts
 from node.importing.storing import Stored, store
 from node.runtime import Node, Tx
 
-__all__ = ["BadLine", "Outcome", "Selection", "run"]
+__all__ = ["BATCH", "BadLine", "Outcome", "Selection", "run"]
 
 BATCH = 250
-"""Posts in one transaction: about a tenth of a second, in which nobody else writes."""
+"""Weight of one transaction, see `Ready.weight`: some 15 ms on a machine that has nothing else to do."""
+EVERY = 250
+"""Lines between two reports of progress."""
 LISTED = 1000
 """Bad lines that are kept for the report; beyond, they are counted."""
 DAY_MS = 86_400_000
@@ -81,13 +83,17 @@ def _survey(path: Path, now: int, progress: Progress) -> Survey:
         except BadLine:
             continue
         finally:
-            if number % BATCH == 0:
+            if number % EVERY == 0:
                 progress(reader.position // 10, reader.size)  # a tenth of the way: this reading is the quick one
     return survey
 
 
 class _Import:
-    """The second reading: while one batch is being written, the next one is prepared."""
+    """The second reading.
+
+    One batch after the other, none prepared while another is written: the interpreter runs one thread at a time, so that
+    would only make transactions last longer.
+    """
 
     def __init__(self, node: Node, maker: Maker, survey: Survey, selection: Selection, outcome: Outcome) -> None:
         self._node = node
@@ -95,23 +101,24 @@ class _Import:
         self._survey = survey
         self._selection = selection
         self._outcome = outcome
-        self._writing: asyncio.Task[Stored] | None = None
 
     async def go(self, path: Path, progress: Progress) -> None:
         reader = Reader(path)
         batch: dict[str, Ready] = {}
-        try:
-            for number, raw in reader:
-                one = self._ready(number, raw)
-                if one is not None and batch.setdefault(one.line.id, one) is not one:
-                    self._outcome.note_bad(number, f"id {one.line.id!r} was used by a line just before")
-                if len(batch) >= BATCH:
-                    await self._hand_over(list(batch.values()))
-                    batch = {}
-                    progress(reader.size // 10 + reader.position * 9 // 10, reader.size)
-            await self._hand_over(list(batch.values()))
-        finally:
-            await self._written()
+        weight = 0
+        for number, raw in reader:
+            one = self._ready(number, raw)
+            if one is not None and one.line.id in batch:
+                self._outcome.note_bad(number, f"id {one.line.id!r} was used by a line just before")
+            elif one is not None:
+                if batch and weight + one.weight > BATCH:
+                    await self._store(list(batch.values()))
+                    batch, weight = {}, 0
+                batch[one.line.id] = one
+                weight += one.weight
+            if number % EVERY == 0:
+                progress(reader.size // 10 + reader.position * 9 // 10, reader.size)
+        await self._store(list(batch.values()))
         progress(reader.size, reader.size)
 
     def _ready(self, number: int, raw: bytes) -> Ready | None:
@@ -139,18 +146,9 @@ class _Import:
     def _unplaced(self, line: Line) -> int:
         return sum(self._maker.directory.find(person) is None for person in line.endorsers)
 
-    async def _hand_over(self, batch: Sequence[Ready]) -> None:
-        if not batch:
-            return
-        rendered = await self._maker.render(batch)
-        await self._written()
-        self._writing = asyncio.create_task(self._node.write(store, rendered, self._maker.addresses))
-        await asyncio.sleep(0)  # lets it reach the writer's queue before the next batch is prepared
-
-    async def _written(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            self._outcome.stored.add(await writing)
+    async def _store(self, batch: Sequence[Ready]) -> None:
+        for part in parts(await self._maker.render(batch), BATCH):
+            self._outcome.stored.add(await self._node.write(store, part, self._maker.addresses))
 
 
 def _audit(tx: Tx, name: str, outcome: Outcome) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import bindparam, insert, or_, select
 
-from node import db
+from node import accounts, db
 from node.accounts.creation import MAX_USERNAME, RESERVED
 from node.config import Settings
 from node.importing.lines import MAX_NAME, BadLine, Line
@@ -170,6 +170,7 @@ def _accounts(tx: Tx, wanted: list[_Wanted], addresses: Addresses) -> tuple[dict
             people[one.person] = Person(known.id, one.username, one.domain)
     if new:
         tx.execute(_INSERT, list(new.values()))
+        accounts.index(tx, [row["id"] for row in new.values()])
     local = [row for row in new.values() if row["domain"] is None]
     if local:
         tx.execute(db.insert_or_ignore(tx.dialect, login, ["email"]), [_login(tx, row) for row in local])

@@ -5,7 +5,7 @@ same address, and copies of it elsewhere are copies of that post.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Row
 
 from activitypub.audience import Visibility
-from node import accounts, text
+from node import accounts, search, text
 from node.accounts.finding import acct
 from node.drafts import MAX_MENTIONS
 from node.ids import COUNTER_BITS, floor_id
@@ -21,6 +21,9 @@ from node.importing.lines import VISIBILITIES, BadLine, Endorsement, Line, milli
 from node.importing.people import Addresses, Directory, Person
 from node.runtime import Node
 from node.text import MentionRef, normalise_tag
+
+CHARACTERS = 500
+"""So much text weighs as much as a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class Ready:
     favourites: tuple[Endorsed, ...]
     content: str = ""
     mention_ids: tuple[int, ...] = ()
+    entry: str = ""
+    """What search finds it by, as of `search.entry`."""
+    again: bool = False
+    """Further boosts and favourites of a post that was handed over before."""
+
+    @property
+    def weight(self) -> int:
+        """About how long it takes to store: rows of posts, boosts and favourites, and the text that is to be indexed."""
+        return (0 if self.again else 1 + len(self.line.text) // CHARACTERS) + len(self.boosts) + len(self.favourites)
 
     @property
     def visibility(self) -> Visibility:
@@ -89,7 +101,7 @@ class Maker:
         return Ready(line, author, post_id, iri, written, names, boosts, favourites)
 
     async def render(self, batch: Sequence[Ready]) -> list[Ready]:
-        """With HTML, and the people whom the texts mention."""
+        """With HTML, the people whom the texts mention, and what the search index will hold."""
         refs = {ref for one in batch for ref in map(self._absolute(one), one.written.mentions)}
         people = await self.node.read(accounts.resolve, sorted(refs, key=repr)) if refs else {}
         return [self._rendered(one, people) for one in batch]
@@ -104,7 +116,8 @@ class Maker:
                 found[ref.username, ref.domain] = row
         links = {key: (row.url, acct(row)) for key, row in found.items()}
         content = text.render(one.line.text, one.written, links, self.addresses.of(one.author.domain).tag_page)
-        return replace(one, content=content, mention_ids=tuple({row.id: None for row in found.values()}))
+        entry = search.entry(one.plain, "sqlite" if self.node.settings.is_sqlite else "postgresql")
+        return replace(one, content=content, mention_ids=tuple({row.id: None for row in found.values()}), entry=entry)
 
     def _absolute(self, one: Ready) -> Any:
         """Mentions of a peer's post, as seen from here."""
@@ -142,6 +155,32 @@ class Maker:
         if line.uri == urls.post(author.username, former) and former >= floor_id(0):
             return former, line.uri
         return post_id, urls.post(author.username, post_id)
+
+
+def parts(batch: Sequence[Ready], limit: int) -> Iterator[list[Ready]]:
+    """The batch in parts that weigh no more than `limit`: boosts and favourites beyond it follow their post."""
+    part: list[Ready] = []
+    weight = 0
+    for one in batch:
+        for piece in _pieces(one, limit):
+            if part and weight + piece.weight > limit:
+                yield part
+                part, weight = [], 0
+            part.append(piece)
+            weight += piece.weight
+    if part:
+        yield part
+
+
+def _pieces(one: Ready, limit: int) -> Iterator[Ready]:
+    if len(one.boosts) + len(one.favourites) <= limit:
+        yield one
+        return
+    yield replace(one, boosts=(), favourites=())
+    for start in range(0, len(one.boosts), limit):
+        yield replace(one, boosts=one.boosts[start : start + limit], favourites=(), again=True)
+    for start in range(0, len(one.favourites), limit):
+        yield replace(one, boosts=(), favourites=one.favourites[start : start + limit], again=True)
 
 
 def stable_id(at: int, *names: str) -> int:

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, case, insert, or_, select, update
 
-from node import search, tags
-from node.contents import MAX_LINKS
+from node import contents, search, tags
+from node.contents import MAX_LINKS, NewPost
 from node.ids import PostId
 from node.importing.people import Addresses
 from node.importing.posts import Endorsed, Ready, stable_id
@@ -36,7 +36,6 @@ _TAKEN = select(post.c.id).where(post.c.id.in_(_IDS))
 _TAKEN_FAVOURITES = select(favourite.c.id).where(favourite.c.id.in_(_IDS))
 _BOOSTED = select(post.c.boost_of_id, post.c.author_id).where(post.c.boost_of_id.in_(_IDS))
 _FAVOURITED = select(favourite.c.post_id, favourite.c.account_id).where(favourite.c.post_id.in_(_IDS))
-_INSERT = insert(post)
 _INSERT_REF = insert(imported)
 _INSERT_TAG = insert(post_tag)
 _INSERT_LINK = insert(post_link)
@@ -95,13 +94,13 @@ class _Known:
 class _Rows:
     """What a batch inserts, table by table, and how counts change."""
 
-    posts: list[dict[str, Any]] = field(default_factory=list)
-    boosts: list[dict[str, Any]] = field(default_factory=list)
+    posts: list[NewPost] = field(default_factory=list)
+    boosts: list[NewPost] = field(default_factory=list)
     refs: list[dict[str, Any]] = field(default_factory=list)
     mentions: list[dict[str, Any]] = field(default_factory=list)
     links: list[dict[str, Any]] = field(default_factory=list)
     favourites: list[dict[str, Any]] = field(default_factory=list)
-    texts: list[tuple[PostId, str]] = field(default_factory=list)
+    entries: list[tuple[PostId, str]] = field(default_factory=list)
     names: dict[int, tuple[str, ...]] = field(default_factory=dict)
     counts: defaultdict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     written: Counter[int] = field(default_factory=Counter)
@@ -127,7 +126,7 @@ def store(tx: Tx, batch: Sequence[Ready], addresses: Addresses) -> Stored:
             done.posts += one.author.domain is None
             done.remote_posts += one.author.domain is not None
         else:
-            done.there_already += 1
+            done.there_already += not one.again
         if there.post_id:
             endorsed.append((one, there))
     _endorse(tx, rows, endorsed, taken, addresses)
@@ -191,10 +190,10 @@ def _lay(tx: Tx, rows: _Rows, one: Ready, above: dict[str, _Known], taken: set[i
     if parent is not None and not parent.post_id:
         parent = None
     made = _Known(post_id, iri, one.author.account_id, parent.conversation_id if parent else post_id)
-    rows.posts.append(_post_row(one, made, urls.post_page(one.author.username, post_id), parent))
+    rows.posts.append(_post(one, post_id, made, urls.post_page(one.author.username, post_id), parent))
     rows.refs.append({"ref": line.id, "post_id": post_id})
     rows.names[post_id] = one.names
-    rows.texts.append((post_id, one.plain))
+    rows.entries.append((post_id, one.entry))
     rows.mentions += [{"post_id": post_id, "account_id": account_id} for account_id in one.mention_ids]
     links = list(dict.fromkeys((*one.written.links, *line.links)))[:MAX_LINKS]
     rows.links += [{"post_id": post_id, "position": n, "url": url} for n, url in enumerate(links)]
@@ -205,42 +204,41 @@ def _lay(tx: Tx, rows: _Rows, one: Ready, above: dict[str, _Known], taken: set[i
     return made
 
 
-def _post_row(one: Ready, made: _Known, url: str, parent: _Known | None) -> dict[str, Any]:
+def _post(one: Ready, post_id: PostId, made: _Known, url: str, parent: _Known | None) -> NewPost:
     line = one.line
-    return {
-        "id": made.post_id,
-        "iri": made.iri,
-        "url": url,
-        "author_id": made.author_id,
-        "local": one.author.domain is None,
-        "boost_of_id": None,
-        "content": one.content,
-        "text": line.text if one.author.domain is None else "",
-        "spoiler": line.spoiler,
-        "sensitive": line.sensitive or bool(line.spoiler),
-        "language": line.language,
-        "visibility": int(one.visibility),
-        "local_only": line.local_only,
-        "in_reply_to_id": parent and parent.post_id,
-        "in_reply_to_iri": parent and parent.iri,
-        "in_reply_to_account_id": parent and parent.author_id,
-        "conversation_id": made.conversation_id,
-        "created_at": line.at,
-    }
+    return NewPost(
+        id=post_id,
+        iri=made.iri,
+        url=url,
+        author_id=made.author_id,
+        local=one.author.domain is None,
+        content=one.content,
+        text=line.text if one.author.domain is None else "",
+        spoiler=line.spoiler,
+        sensitive=line.sensitive or bool(line.spoiler),
+        language=line.language,
+        visibility=one.visibility,
+        local_only=line.local_only,
+        in_reply_to_id=parent.post_id if parent else None,
+        in_reply_to_iri=parent.iri if parent else None,
+        in_reply_to_account_id=parent.author_id if parent else None,
+        conversation_id=made.conversation_id,
+        created_at=line.at,
+    )
 
 
 def _endorse(
     tx: Tx, rows: _Rows, endorsed: Sequence[tuple[Ready, _Known]], taken: set[int], addresses: Addresses
 ) -> None:
     """Boosts and favourites that are not there yet."""
-    new = {row["id"] for row in rows.posts}
+    new = {row.id for row in rows.posts}
     old = sorted({there.post_id for _, there in endorsed} - new)
     boosted = {tuple(row) for row in tx.rows(_BOOSTED, {"ids": old})} if old else set()
     liked = {tuple(row) for row in tx.rows(_FAVOURITED, {"ids": old})} if old else set()
     for one, there in endorsed:
         for by in one.boosts:
             if (there.post_id, by.person.account_id) not in boosted:
-                rows.boosts.append(_boost_row(tx, one, there, by, taken, addresses))
+                rows.boosts.append(_boost(tx, one, there, by, taken, addresses))
                 rows.count_post(by.person.account_id, by.at)
                 rows.counts[there.post_id]["boosts"] += 1
         for by in one.favourites:
@@ -249,31 +247,21 @@ def _endorse(
                 rows.counts[there.post_id]["favourites"] += 1
 
 
-def _boost_row(
-    tx: Tx, one: Ready, there: _Known, by: Endorsed, taken: set[int], addresses: Addresses
-) -> dict[str, Any]:
-    boost_id = _free_id(tx, _endorsement_id("boost", one, by), by.at, taken)
+def _boost(tx: Tx, one: Ready, there: _Known, by: Endorsed, taken: set[int], addresses: Addresses) -> NewPost:
+    boost_id = PostId(_free_id(tx, _endorsement_id("boost", one, by), by.at, taken))
     urls = addresses.of(by.person.domain)
-    return {
-        "id": boost_id,
-        "iri": urls.post(by.person.username, boost_id),
-        "url": urls.post_page(by.person.username, boost_id),
-        "author_id": by.person.account_id,
-        "local": by.person.domain is None,
-        "boost_of_id": there.post_id,
-        "content": "",
-        "text": "",
-        "spoiler": "",
-        "sensitive": False,
-        "language": None,
-        "visibility": int(one.visibility),
-        "local_only": one.line.local_only,
-        "in_reply_to_id": None,
-        "in_reply_to_iri": None,
-        "in_reply_to_account_id": None,
-        "conversation_id": boost_id,
-        "created_at": by.at,
-    }
+    return NewPost(
+        id=boost_id,
+        iri=urls.post(by.person.username, boost_id),
+        url=urls.post_page(by.person.username, boost_id),
+        author_id=by.person.account_id,
+        local=by.person.domain is None,
+        boost_of_id=there.post_id,
+        visibility=one.visibility,
+        local_only=one.line.local_only,
+        conversation_id=boost_id,
+        created_at=by.at,
+    )
 
 
 def _favourite_row(
@@ -305,8 +293,9 @@ def _write(tx: Tx, rows: _Rows) -> None:
         for id_, count in rows.counts.items()
     ]
     written = [{"of": id_, "posts": number, "at": rows.last_at[id_]} for id_, number in rows.written.items()]
+    if rows.posts or rows.boosts:
+        contents.store(tx, rows.posts + rows.boosts)
     for statement, values in (
-        (_INSERT, rows.posts + rows.boosts),
         (_INSERT_REF, rows.refs),
         (_INSERT_TAG, [{"tag_id": tag_id, "post_id": post_id} for tag_id, post_id in sorted(tagged)]),
         (_INSERT_LINK, rows.links),
@@ -317,4 +306,4 @@ def _write(tx: Tx, rows: _Rows) -> None:
     ):
         if values:
             tx.execute(statement, values)
-    search.index_all(tx, rows.texts)
+    search.index(tx, rows.entries)

@@ -54,7 +54,7 @@ async def _page(request: Request) -> Response:
 
 
 async def _links(request: Request) -> Response:
-    return paged(request, b"[]", 9, 5)
+    return paged(request, b"[]", [9, 7, 5])
 
 
 async def _by_id(request: Request) -> Response:

@@ -10,7 +10,6 @@ GET   /api/v1/preferences
 DELETE /api/v1/profile/avatar · /header
 """
 
-import asyncio
 import dataclasses
 from collections.abc import Sequence
 
@@ -28,14 +27,12 @@ from node.paging import Page
 from node.runtime import Tx
 from node.schema import account, follow
 from web import identity as api
-from web import params
+from web import params, uploads
 from web.identity import Access
 from web.mastodon import answers, shapes
 from web.mastodon.entities import Renderer
-from web.mastodon.media import process, unlink
 from web.mastodon.statuses import asked_visibility
 from web.params import Params
-from web.parts import parts_of
 
 READ = answers.to_read("read:accounts")
 ME = Access(("profile", "read:accounts"))
@@ -89,13 +86,13 @@ async def update_credentials(request: Request) -> Response:
         for name in ("avatar", "header"):
             file = form.file(name)
             if file is not None:
-                image = await process(request, file)
+                image = await uploads.image(request, file)
                 made += [image.file, image.preview]
                 pictures[name] = image.file
         changes = dataclasses.replace(changes, avatar=pictures.get("avatar"), header=pictures.get("header"))
         await api.write(request, WRITE, accounts.update_profile, changes)
     except Exception:  # nothing was stored that would need the files
-        await asyncio.to_thread(unlink, parts_of(request).settings.media_dir, made)
+        await uploads.unlink(request, made)
         raise
     return await answers.read(request, WRITE, credentials)
 

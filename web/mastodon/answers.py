@@ -7,7 +7,7 @@ A rule gives ids; a list that is paged by something else than these ids gives pa
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from starlette.requests import Request
 
@@ -25,10 +25,11 @@ from web.responses import JSONBytes, paged
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Rule = Callable[Concatenate[Tx, P], T]
+Item = TypeVar("Item", contravariant=True)
 MAX_NAME = 500
-Paged = tuple[bytes, int | None, int | None]
-"""A rendered page with its first and last cursor."""
+Drawn = tuple[bytes, Sequence[int]]
+"""A rendered page, and the cursors of its items."""
+Draw = Callable[[Renderer, Tx, Sequence[int]], list[bytes]]
 
 
 def to_read(scope: str) -> Access:
@@ -87,50 +88,59 @@ async def write(
     return JSONBytes(await parts_of(request).node.glance_as(viewer, show, renderer, result))
 
 
-async def statuses(
-    request: Request,
-    access: Access | str,
-    rule: Callable[Concatenate[Tx, P], Sequence[int]],
-    *args: P.args,
-    **kwargs: P.kwargs,
+class Listing(Protocol[Item]):
+    """Answers the page that a rule finds, drawn."""
+
+    async def __call__(
+        self,
+        request: Request,
+        access: Access | str,
+        rule: Callable[Concatenate[Tx, P], Sequence[Item]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> JSONBytes: ...
+
+
+def _listing(draw: Draw, split: Callable[[Sequence[Item]], tuple[Sequence[int], Sequence[int]]]) -> Listing[Item]:
+    """`split` tells cursors and ids of what rules find."""
+
+    async def answer(
+        request: Request,
+        access: Access | str,
+        rule: Callable[Concatenate[Tx, P], Sequence[Item]],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> JSONBytes:
+        def work(tx: Tx, renderer: Renderer) -> Drawn:
+            cursors, ids = split(rule(tx, *args, **kwargs))
+            return array(draw(renderer, tx, ids)), cursors
+
+        return await page(request, access, work)
+
+    return answer
+
+
+def _own(ids: Sequence[int]) -> tuple[Sequence[int], Sequence[int]]:
+    return ids, ids
+
+
+def _pairs(found: Sequence[tuple[int, Any]]) -> tuple[Sequence[int], Sequence[int]]:
+    return [cursor for cursor, _ in found], [id_ for _, id_ in found]
+
+
+statuses = _listing(Renderer.statuses, _own)
+"""Posts, whose cursors are their own ids."""
+statuses_by_cursor = _listing(Renderer.statuses, _pairs)
+accounts = _listing(Renderer.accounts, _pairs)
+"""People, paged by cursors that only Link tells."""
+
+
+async def page(
+    request: Request, access: Access | str, work: Callable[[Tx, Renderer], Drawn], *, run: api.Call = api.glance
 ) -> JSONBytes:
-    """A page of posts, whose cursors are their own ids."""
-
-    def work(tx: Tx, renderer: Renderer) -> Paged:
-        ids = rule(tx, *args, **kwargs)
-        return array(renderer.statuses(tx, ids)), *_ends(ids)
-
-    return await _page(request, access, work)
-
-
-async def statuses_by_cursor(
-    request: Request,
-    access: Access | str,
-    rule: Callable[Concatenate[Tx, P], Sequence[tuple[int, Any]]],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> JSONBytes:
-    def work(tx: Tx, renderer: Renderer) -> Paged:
-        found = rule(tx, *args, **kwargs)
-        return array(renderer.statuses(tx, [id_ for _, id_ in found])), *_ends([cursor for cursor, _ in found])
-
-    return await _page(request, access, work)
-
-
-async def accounts(
-    request: Request,
-    access: Access | str,
-    rule: Callable[Concatenate[Tx, P], Sequence[tuple[int, Any]]],
-    *args: P.args,
-    **kwargs: P.kwargs,
-) -> JSONBytes:
-    """A page of people, paged by cursors that only Link tells."""
-
-    def work(tx: Tx, renderer: Renderer) -> Paged:
-        found = rule(tx, *args, **kwargs)
-        return array(renderer.accounts(tx, [id_ for _, id_ in found])), *_ends([cursor for cursor, _ in found])
-
-    return await _page(request, access, work)
+    """Any page: `work` gives its JSON and the cursors of its items. `run=api.read` if it has to look for them."""
+    body, cursors = await run(request, access, work, state_of(request).renderer)
+    return paged(request, body, cursors)
 
 
 async def found_accounts(
@@ -161,12 +171,3 @@ async def relationship_after(
         rule(tx, account_id)
 
     return await write(request, access, work, show)
-
-
-async def _page(request: Request, access: Access | str, work: Callable[[Tx, Renderer], Paged]) -> JSONBytes:
-    body, first, last = await api.glance(request, access, work, state_of(request).renderer)
-    return paged(request, body, first, last)
-
-
-def _ends(cursors: Sequence[int]) -> tuple[int | None, int | None]:
-    return (cursors[0], cursors[-1]) if cursors else (None, None)

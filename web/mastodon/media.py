@@ -6,25 +6,17 @@ PUT    /api/v1/media/{id}              description, focus
 DELETE /api/v1/media/{id}              unless a post shows it
 """
 
-import asyncio
-from pathlib import Path
-
-from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from node import media
-from node.config import Settings
 from node.errors import Invalid
-from node.imaging import Image, ImageLimits, process_image
 from node.runtime import Tx
 from web import identity as api
-from web import params
-from web.errors import TooLarge
+from web import params, uploads
 from web.mastodon import answers
 from web.mastodon.entities import Renderer
-from web.mastodon.state import state_of
 from web.params import Params
 from web.parts import parts_of
 from web.responses import empty
@@ -51,40 +43,13 @@ async def upload(request: Request) -> Response:
         raise Invalid("file can't be blank", "file")
     description = media.checked_description(form.text("description"))
     focus = focus_of(form) or (0.0, 0.0)
-    image = await process(request, file)
+    image = await uploads.image(request, file)
     try:
         media_id = await api.write(request, WRITE, media.create, image, description, focus)
     except Exception:  # nothing was stored that would need the files
-        await asyncio.to_thread(unlink, parts_of(request).settings.media_dir, [image.file, image.preview])
+        await uploads.unlink(request, [image.file, image.preview])
         raise
     return await answers.read(request, WRITE, lambda tx, renderer: _show(tx, renderer, media_id))
-
-
-async def process(request: Request, file: UploadFile) -> Image:
-    """The uploaded image, cleaned and stored in the media folder. Raises Invalid, TooLarge, Unavailable."""
-    settings = parts_of(request).settings
-    if file.size is not None and file.size > settings.media.max_bytes:
-        raise TooLarge("This file is too large")
-    await asyncio.to_thread(settings.media_dir.mkdir, mode=0o700, parents=True, exist_ok=True)
-    data = await file.read()
-    return await process_image(data, settings.media_dir, slots=state_of(request).images, limits=_limits(settings))
-
-
-def _limits(settings: Settings) -> ImageLimits:
-    section = settings.media
-    return ImageLimits(
-        max_bytes=section.max_bytes,
-        max_pixels=section.max_pixels,
-        max_side=section.max_side,
-        cpu_seconds=max(1, round(section.seconds)),
-        timeout_seconds=section.seconds * 1.5,
-    )
-
-
-def unlink(folder: Path, names: list[str]) -> None:
-    """Remove files whose rows are gone, or were never made."""
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
 
 
 def focus_of(form: Params) -> tuple[float, float] | None:
@@ -121,5 +86,5 @@ async def change(request: Request) -> Response:
 
 async def remove(request: Request) -> Response:
     names = await api.write(request, WRITE, media.remove, params.path_id(request))
-    await asyncio.to_thread(unlink, parts_of(request).settings.media_dir, names)
+    await uploads.unlink(request, names)
     return empty()

@@ -18,8 +18,7 @@ from web import identity as api
 from web import params
 from web.mastodon import answers
 from web.mastodon.entities import Renderer, array
-from web.mastodon.state import state_of
-from web.responses import empty, paged
+from web.responses import empty
 
 READ = "read:notifications"
 WRITE = "write:notifications"
@@ -44,12 +43,11 @@ async def page(request: Request) -> Response:
     excluded = frozenset(asked.texts("exclude_types"))
     sender = asked.id("account_id")
 
-    def work(tx: Tx) -> tuple[list[int], bytes]:
+    def work(tx: Tx, renderer: Renderer) -> answers.Drawn:
         rows = notifications.page(tx, bounds, kinds=kinds, exclude=excluded, from_account=sender)
-        return [row.id for row in rows], array(state_of(request).renderer.notifications(tx, rows))
+        return array(renderer.notifications(tx, rows)), [row.id for row in rows]
 
-    ids, body = await api.read(request, READ, work)
-    return paged(request, body, ids[0] if ids else None, ids[-1] if ids else None)
+    return await answers.page(request, READ, work, run=api.read)
 
 
 async def one(request: Request) -> Response:

@@ -1,15 +1,12 @@
-"""What the client API keeps for one application: what it has rendered, its streams, the places for decoding images."""
+"""What the client API keeps for one application: what it has rendered and its streams."""
 
-import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
 from web.mastodon.entities import Renderer
 from web.mastodon.hub import Hub
 from web.parts import Parts, parts_of
-
-IMAGES_AT_ONCE = 2
 
 
 @dataclass(slots=True)
@@ -18,7 +15,6 @@ class State:
     unkept: Renderer
     """For what is rendered within a transaction that writes, see `Renderer.forgetful`."""
     hub: Hub
-    images: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(IMAGES_AT_ONCE))
 
 
 def state_of(connection: HTTPConnection) -> State:

@@ -69,11 +69,15 @@ async def publish(request: Request) -> Response:
     draft = _draft(form, request.headers.get("idempotency-key"))
     if not draft.local_only:
         await _learn_mentioned(request, draft.text)
-    limit = answers.Limit(request, "posts", parts_of(request).settings.limits.posts_per_account)
+    settings = parts_of(request).settings
+    limit = answers.Limit(request, "posts", settings.limits.posts_per_account)
+    # Reading is pure work that no transaction should wait for; what is longer is read when it is known who asks.
+    is_short = len(draft.text) + len(draft.spoiler) <= settings.posts.max_characters
+    reading = posts.read(draft.text, draft.spoiler, settings) if is_short else None
 
     def work(tx: Tx) -> int:
         limit.spend(tx.viewer.account_id or 0)
-        return posts.publish(tx, dataclasses.replace(draft, app_id=tx.viewer.app_id))
+        return posts.publish(tx, dataclasses.replace(draft, app_id=tx.viewer.app_id), reading)
 
     return await answers.status_after(request, WRITE, work)
 

@@ -20,12 +20,9 @@ from node.paging import Page
 from node.runtime import Tx
 from node.schema import tag
 from node.text import find_tags, normalise_tag
-from web import identity as api
 from web import params
 from web.mastodon import answers, shapes
 from web.mastodon.entities import Renderer, reader
-from web.mastodon.state import state_of
-from web.responses import paged
 
 READ = answers.to_read("read:statuses")
 _PATH = "/api/v1/tags/{name}"
@@ -85,15 +82,10 @@ async def change(request: Request) -> Response:
 
 async def followed_tags(request: Request) -> Response:
     bounds = params.page(request, default=100, max=200)
-
-    def work(tx: Tx) -> tuple[list[int], bytes]:
-        return _followed(tx, state_of(request).renderer, bounds)
-
-    ids, body = await api.read(request, "read:follows", work)
-    return paged(request, body, ids[0] if ids else None, ids[-1] if ids else None)
+    return await answers.page(request, "read:follows", lambda tx, renderer: _followed(tx, renderer, bounds))
 
 
-def _followed(tx: Tx, renderer: Renderer, bounds: Page) -> tuple[list[int], bytes]:
+def _followed(tx: Tx, renderer: Renderer, bounds: Page) -> answers.Drawn:
     ids = social.followed_tags(tx, bounds)
     rows = {row.id: row for row in tx.rows(select(tag).where(tag.c.id.in_(ids)))} if ids else {}
-    return ids, _rendered(tx, renderer, [rows[id_] for id_ in ids])
+    return _rendered(tx, renderer, [rows[id_] for id_ in ids]), ids

@@ -123,7 +123,8 @@ async def publish(request: Request) -> Response:
         draft = _draft(form, kept)
         await _meet(request, draft.text)
         spend(request, "posts", person.account_id, parts.settings.limits.posts_per_account)
-        post_id = await parts.node.write_as(person.viewer, posts.publish, draft)
+        reading = posts.read(draft.text, draft.spoiler, parts.settings)
+        post_id = await parts.node.write_as(person.viewer, posts.publish, draft, reading)
     except Invalid as error:
         return await _again(request, form, person, kept, str(error))
     return answers.to(f"{answers.local(form.text('back')).partition('#')[0]}#post-{post_id}")

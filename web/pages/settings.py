@@ -1,6 +1,5 @@
 """What people set for themselves: profile, posting defaults, password."""
 
-import asyncio
 from typing import Any
 
 from starlette.requests import Request
@@ -18,6 +17,7 @@ from web.pages.visit import Person
 from web.params import Params, read
 from web.parts import client_address, parts_of
 from web.sessions import remember
+from web.uploads import unlink
 
 _NOTICES = {"profile": "Your profile is saved.", "password": "Your password is changed. Other browsers are signed out."}
 
@@ -81,8 +81,7 @@ async def _save(request: Request, form: Params, person: Person) -> None:
         await parts.node.write_as(person.viewer, accounts.update_profile, changes)
         unused = unused[:1]  # the small copy is the avatar
     finally:
-        for name in unused:
-            await asyncio.to_thread((parts.settings.media_dir / name).unlink, missing_ok=True)
+        await unlink(request, unused)
 
 
 def _changes(form: Params, avatar: str | None) -> accounts.ProfileChanges:

@@ -5,8 +5,8 @@ from starlette.requests import Request
 
 from node import media
 from node.imaging import Image
+from web import uploads
 from web.identity import spend
-from web.mastodon.media import process
 from web.pages.visit import Person
 from web.params import Params
 from web.parts import parts_of
@@ -41,4 +41,4 @@ async def clean(request: Request, upload: UploadFile, person: Person) -> Image:
     """Decode and write anew what was sent. Raises Invalid, TooLarge, Unavailable, TooMany."""
     settings = parts_of(request).settings
     spend(request, "media", person.account_id, settings.limits.media_per_account)
-    return await process(request, upload)
+    return await uploads.image(request, upload)

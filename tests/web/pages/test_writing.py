@@ -235,7 +235,7 @@ async def test_deleting_is_for_the_author(served: Served, anna: Visitor, tom: Vi
     assert (await tom.http.post(f"/posts/{post_id}/delete", data=sent)).status_code == 404
     await anna.submit(await anna.get(f"/@anna/{post_id}"), f"/posts/{post_id}/delete")
     assert anna.went_to == "/"
-    await anna.get(f"/@anna/{post_id}", status=404)
+    await anna.get(f"/@anna/{post_id}", status=410)
 
 
 async def test_a_form_comes_back_to_this_site_only(served: Served, anna: Visitor) -> None:
