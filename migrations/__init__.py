@@ -59,17 +59,17 @@ def check(settings: Settings) -> None:
     raise SchemaError(f"the database is at revision {found}, this release needs {wanted}: run `corridor migrate`")
 
 
-def upgrade(settings: Settings, progress: Progress = lambda _step: None) -> list[str]:
-    """Bring the database to the newest revision; the revisions that were applied, oldest first."""
+def upgrade(settings: Settings, progress: Progress = lambda _step: None, *, to: str = "head") -> list[str]:
+    """Bring the database to the newest revision, or to an earlier one; those that were applied, oldest first."""
     engine = make_engine(settings)
     try:
         with db.exclusive(engine) as connection:
-            return upgrade_on(connection, progress)
+            return upgrade_on(connection, progress, to=to)
     finally:
         engine.dispose()
 
 
-def upgrade_on(connection: Connection, progress: Progress = lambda _step: None) -> list[str]:
+def upgrade_on(connection: Connection, progress: Progress = lambda _step: None, *, to: str = "head") -> list[str]:
     """The same within a transaction of the caller."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -77,7 +77,7 @@ def upgrade_on(connection: Connection, progress: Progress = lambda _step: None) 
     if before is not None and before not in _known():
         raise SchemaError(f"the database is at revision {before}, which is of a newer release than this one")
     scripts = ScriptDirectory.from_config(configuration())
-    steps = [script.revision for script in scripts.iterate_revisions("head", before or "base")][::-1]
+    steps = [script.revision for script in scripts.iterate_revisions(to, before or "base")][::-1]
     config = configuration()
     config.attributes["connection"] = connection
     for revision in steps:

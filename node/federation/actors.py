@@ -22,6 +22,7 @@ MOVE_PAUSE_MS = 7 * 86_400_000
 """How long an account that has moved must stay where it is (protocol R55)."""
 
 _BY_IRI = select(account.c.id, account.c.domain, account.c.gone_at).where(account.c.iri == bindparam("iri"))
+_FOLLOWED_HERE = select(follow.c.target_id).where(follow.c.follower_id == bindparam("follower_id"))
 _LOCAL_FOLLOWERS = (
     select(follow.c.follower_id)
     .join(account, account.c.id == follow.c.follower_id)
@@ -58,6 +59,12 @@ def gone(tx: Tx, iri: str) -> None:
         return
     tx.viewer = remote(row.id, row.domain)
     accounts.delete_account(tx, row.id)
+
+
+def missing(tx: Tx, account_id: int) -> None:
+    """The account's address knows nothing of it: it follows nobody here any more. What it wrote stays."""
+    for target_id in tx.scalars(_FOLLOWED_HERE, {"follower_id": account_id}):
+        social.record_unfollow(tx, account_id, target_id)
 
 
 # --- Move ---------------------------------------------------------------------------------------------------------

@@ -131,17 +131,17 @@ def underway(tx: Tx, *, actor_id: int, about: str) -> list[Target]:
 
 
 def owners(tx: Tx, inbox: str, limit: int) -> list[Row[Any]]:
-    """Some of the remote accounts (id, iri) that are reached through this inbox, and whether it is shared."""
+    """Some of the remote accounts (id, iri, fetched_at) that are reached through this inbox, and whether it is shared."""
     shared = (account.c.shared_inbox == inbox).label("shared")
     return list(
         tx.rows(
-            select(account.c.id, account.c.iri, shared)
+            select(account.c.id, account.c.iri, account.c.fetched_at, shared)
             .where(
                 or_(account.c.inbox == inbox, account.c.shared_inbox == inbox),
                 account.c.domain.is_not(None),
                 account.c.gone_at.is_(None),
             )
-            .order_by(account.c.fetched_at.desc())
+            .order_by(account.c.fetched_at.desc().nulls_last())
             .limit(limit)
         )
     )

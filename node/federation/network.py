@@ -5,6 +5,7 @@ Every wait is bounded in time (`federation.timeout_seconds` a request) and in nu
 """
 
 import re
+from enum import Enum
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, select
@@ -41,6 +42,16 @@ _LOCAL_POST = select(post.c.id).where(post.c.id == bindparam("id", type_=Id), po
 _PAGE = re.compile(r"/@(?P<username>[A-Za-z0-9_.-]+)(?:/(?P<post_id>[0-9]{1,18}))?/?")
 
 __all__ = ["Network", "Signer", "open_network"]
+
+GONE = 410
+
+
+class Presence(Enum):
+    """THERE also stands for what cannot be told just now; MISSING is 404, which is no promise for ever."""
+
+    THERE = "there"
+    MISSING = "missing"
+    GONE = "gone"
 
 
 async def open_network(node: Node, *, lookup: Lookup = system_lookup) -> "Network":
@@ -122,7 +133,8 @@ class Network:
         activity = parse.activity(parse.load(body))
         if activity.type != "Delete" or activity.object != activity.actor or not same_origin(key_id, activity.actor):
             return False
-        if await self.node.glance(_account, activity.actor) is not None and await self.is_gone(activity.actor):
+        known = await self.node.glance(_account, activity.actor) is not None
+        if known and await self.presence(activity.actor) is not Presence.THERE:
             await self.node.write(actors.gone, activity.actor)
         return True
 
@@ -188,15 +200,15 @@ class Network:
     async def signing_key(self, account_id: int) -> SigningKey:
         return await self.keys.signing_key(account_id)
 
-    async def is_gone(self, iri: str) -> bool:
-        """True if the actor's own address says that there is none any more."""
+    async def presence(self, iri: str) -> Presence:
+        """What the actor's own address says of it just now."""
         try:
             doc = await self._fetcher.document(iri, fresh=True)
         except FetchFailed as error:
-            return error.gone
+            return Presence.GONE if error.status == GONE else Presence.MISSING if error.gone else Presence.THERE
         except ProtocolError:
-            return False
-        return parse.type_of(doc) == "Tombstone"
+            return Presence.THERE
+        return Presence.GONE if parse.type_of(doc) == "Tombstone" else Presence.THERE
 
     # --- Posts and whatever else has an address
 
@@ -314,18 +326,24 @@ class Network:
     async def confirm_gone(self, inbox_url: str, domain: str) -> bool:
         """An inbox answered 404 or 410: find out whose accounts are gone, and whether the peer is (protocol R84).
 
-        True if nothing is to be delivered there any more. An account that lives has its boxes read anew.
+        True if nothing is to be delivered there any more. An account that lives has its boxes read anew. Only 410 ends an
+        account with all it wrote: 404 is also what a peer says that was restored from a backup, or has not imported its
+        people yet, so that one stops following, and somebody never met yet is waited for.
         """
         owners = await self.node.read(delivery.owners, inbox_url, SAMPLE)
-        gone = [owner for owner in owners if await self.is_gone(owner.iri)]
-        for owner in gone:
-            await self.node.write(actors.gone, owner.iri)
-        alive = [owner for owner in owners if owner not in gone]
-        for owner in alive:
-            await self.actor(owner.iri, fresh=True)
-        if not alive and owners and all(owner.shared for owner in owners):
+        found = [(owner, await self.presence(owner.iri)) for owner in owners if owner.fetched_at is not None]
+        for owner, presence in found:
+            if presence is Presence.GONE:
+                await self.node.write(actors.gone, owner.iri)
+            elif presence is Presence.MISSING:
+                await self.node.write(actors.missing, owner.id)
+            else:
+                await self.actor(owner.iri, fresh=True)
+        if len(found) < len(owners) or any(presence is Presence.THERE for _, presence in found):
+            return False
+        if owners and all(owner.shared for owner in owners):
             await self.node.write(delivery.retire, domain)
-        return not alive
+        return True
 
 
 def _account(tx: Tx, iri: str) -> Any:

@@ -21,7 +21,7 @@ from node.federation.leases import LEASE_MS, Lease, Outcome
 from node.federation.network import Network
 from node.posts import Draft
 from node.runtime import Node
-from node.schema import account, account_key, activity
+from node.schema import account, account_key, activity, follow
 from node.schema import delivery as delivery_table
 from node.schema import peer as peer_table
 from node.viewer import Viewer
@@ -382,6 +382,36 @@ async def test_an_inbox_that_is_gone_while_its_actor_lives_ends_nothing(
     node: Node, peer: RemotePeer, bert: str, alice: Viewer, dispatcher: Dispatcher
 ) -> None:
     peer.respond = lambda one: web.Response(status=410)
+    await told(node, peer, alice, "/users/bert/inbox")
+    await deliver(dispatcher)
+    (row,) = await rows_of(node, account, account.c.iri == bert)
+    assert row.gone_at is None
+    assert len(await waiting(node)) == 1
+
+
+async def test_a_404_of_an_actor_ends_its_following_and_no_more(
+    node: Node, peer: RemotePeer, bert: str, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    """What was restored from a backup may not know its people for a while: nothing of theirs is removed for that."""
+    (known,) = await rows_of(node, account, account.c.iri == bert)
+    await node.write(social.record_follow, known.id, id_of(alice))
+    peer.respond = lambda one: web.Response(status=404)
+    peer.documents["/users/bert"] = 404
+    await told(node, peer, alice, "/users/bert/inbox")
+    await deliver(dispatcher)
+    (row,) = await rows_of(node, account, account.c.iri == bert)
+    assert row.gone_at is None
+    assert await rows_of(node, follow, follow.c.follower_id == known.id) == []
+    assert await waiting(node) == []
+
+
+async def test_somebody_never_met_yet_is_waited_for(
+    node: Node, peer: RemotePeer, bert: str, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    """An account that an import made, whose own department has not imported it yet."""
+    await node.write(lambda tx: tx.execute(update(account).where(account.c.iri == bert).values(fetched_at=None)))
+    peer.respond = lambda one: web.Response(status=404)
+    peer.documents["/users/bert"] = 404
     await told(node, peer, alice, "/users/bert/inbox")
     await deliver(dispatcher)
     (row,) = await rows_of(node, account, account.c.iri == bert)
