@@ -1,42 +1,17 @@
 """Mastodon.py, unmodified: a real OAuth code flow on each of two departments, then a day's use."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from mastodon import Mastodon, MastodonNotFoundError
+from mastodon import MastodonNotFoundError
 from PIL import Image
 
-from tests.support.browser import authorize
-from tests.support.running import PASSWORD, RunningNode
+from tests.support.clients import eventually, log_in
+from tests.support.running import RunningNode
 
 Pair = tuple[RunningNode, RunningNode]
 pytestmark = [pytest.mark.timeout(180), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
-
-
-def log_in(node: RunningNode, name: str) -> Mastodon:
-    client_id, client_secret = Mastodon.create_app(
-        "corridor tests", api_base_url=node.base, scopes=["read", "write", "follow"]
-    )
-    client = Mastodon(client_id=client_id, client_secret=client_secret, api_base_url=node.base)
-    url = client.auth_request_url(scopes=["read", "write", "follow"], allow_http=True)
-    code = authorize(url, f"{name}@example.org", PASSWORD)
-    client.log_in(code=code, scopes=["read", "write", "follow"], allow_http=True)
-    return client
-
-
-def eventually(check: Callable[[], Any], what: str, seconds: float = 15) -> Any:
-    """The first true answer of `check`."""
-    import time
-
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := check():
-            return found
-        time.sleep(0.1)
-    raise AssertionError(f"did not happen: {what}")
 
 
 async def test_two_people_on_two_nodes_live_a_day_with_mastodon_py(two_nodes: Pair, tmp_path: Path) -> None:
@@ -47,7 +22,7 @@ async def test_two_people_on_two_nodes_live_a_day_with_mastodon_py(two_nodes: Pa
 
 
 def _day(engineering: RunningNode, field: RunningNode, folder: Path) -> None:
-    anna, tom = log_in(engineering, "anna"), log_in(field, "tom")
+    anna, tom = log_in(engineering, "anna@example.org"), log_in(field, "tom@example.org")
     assert anna.account_verify_credentials().acct == "anna"
     assert anna.instance().domain == engineering.domain
 
