@@ -49,6 +49,16 @@ _LEFT_OVER: dict[str, TextClause] = {
     "sqlite": text("SELECT count(*) FROM post_search_docsize WHERE id NOT IN (SELECT id FROM post)"),
     "postgresql": text("SELECT count(*) FROM post_search WHERE post_id NOT IN (SELECT id FROM post)"),
 }
+_PEOPLE_MISSING: dict[str, TextClause] = {
+    dialect: text(
+        "SELECT count(*) FROM account WHERE domain IS NULL AND gone_at IS NULL AND actor_type <> 'Application' "
+        f"AND id NOT IN (SELECT {column} FROM {table})"
+    )
+    for dialect, column, table in (
+        ("sqlite", "id", "account_search_docsize"),
+        ("postgresql", "account_id", "account_search"),
+    )
+}
 
 
 async def examine(node: Node) -> list[Finding]:
@@ -79,7 +89,7 @@ def _identity(tx: Tx) -> Iterator[Finding]:
             yield fault("identity", f"the database belongs to {former}, not to {tx.settings.base}", advice)
         return
     rows = tx.rows(_OWN_KEYS.where(account_key.c.account_id == actor.id))
-    if {row.kind for row in rows} < set(keyring.FRAGMENTS):
+    if not {row.kind for row in rows} >= set(keyring.FRAGMENTS):
         yield fault("identity", "the node's own actor lacks keys", "run `corridor migrate`")
     elif problem := next((problem for row in rows if (problem := _unfit(tx, row))), None):
         yield fault("identity", problem, "bring secret.key back from the backup that belongs to this database")
@@ -165,11 +175,12 @@ def _database_clock(tx: Tx) -> int | None:
 def _search(tx: Tx) -> Iterator[Finding]:
     missing = sum(len(found) for found in _not_indexed(tx))
     left_over = tx.scalar(_LEFT_OVER[tx.dialect])
-    if missing or left_over:
-        message = f"search misses {missing} posts and knows {left_over} that are gone"
+    people = tx.scalar(_PEOPLE_MISSING[tx.dialect])
+    if missing or left_over or people:
+        message = f"search misses {missing} posts and {people} people, and knows {left_over} posts that are gone"
         yield warn("search", message, "run `corridor doctor --repair`")
     else:
-        yield ok("search", "every post can be found")
+        yield ok("search", "every post and everybody of this node can be found")
 
 
 def _not_indexed(tx: Tx) -> Iterator[list[tuple[PostId, str]]]:
@@ -182,11 +193,14 @@ def _not_indexed(tx: Tx) -> Iterator[list[tuple[PostId, str]]]:
 
 
 async def repair(node: Node) -> int:
-    """Make the posts findable that are not; how many."""
+    """Make the posts and the people findable that are not; how many posts."""
     missing = [found for chunk in await node.read(lambda tx: list(_not_indexed(tx))) for found in chunk]
     for start in range(0, len(missing), CHUNK):
         await node.write(_index, missing[start : start + CHUNK])
     await node.write(_drop_left_over)
+    last: int | None = 0 if await node.read(lambda tx: tx.scalar(_PEOPLE_MISSING[tx.dialect])) else None
+    while last is not None:
+        last = await node.write(accounts.index_next, last)
     return len(missing)
 
 

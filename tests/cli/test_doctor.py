@@ -340,9 +340,19 @@ def test_posts_that_search_does_not_find_are_found_and_repaired(corridor: Corrid
     assert checks(corridor, healthy=True)["search"]["state"] == "ok"
 
 
+def test_people_whom_search_does_not_find_are_found_and_repaired(corridor: Corridor, eng: Path) -> None:
+    corridor("account", "create", "anna", "--email", "anna@example.org", "--password", "long enough, surely")
+    _write(eng, lambda tx: tx.execute(text("DELETE FROM account_search")))
+    found = checks(corridor, healthy=True)["search"]
+    assert found["state"] == "warn"
+    assert "misses 0 posts and 1 people" in found["message"]
+    corridor("doctor", "--repair")
+    assert checks(corridor, healthy=True)["search"]["state"] == "ok"
+
+
 def test_what_search_still_knows_of_deleted_posts_is_found_and_repaired(corridor: Corridor, small: Path) -> None:
     _write(small, lambda tx: tx.execute(text("INSERT INTO post_search (rowid, tokens) VALUES (7, 'gone')")))
-    assert "knows 1 that are gone" in checks(corridor, healthy=True)["search"]["message"]
+    assert "knows 1 posts that are gone" in checks(corridor, healthy=True)["search"]["message"]
     corridor("doctor", "--repair")
     assert checks(corridor, healthy=True)["search"]["state"] == "ok"
 
