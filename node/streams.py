@@ -28,6 +28,7 @@ from node import sight, timelines
 from node.runtime import Tx
 from node.schema import (
     account,
+    block,
     event,
     follow,
     login,
@@ -65,6 +66,9 @@ _TAG_FOLLOWERS = (
     select(tag.c.name, tag_follow.c.account_id)
     .join(tag_follow, tag_follow.c.tag_id == tag.c.id)
     .where(tag.c.name.in_(bindparam("names", expanding=True)), tag_follow.c.account_id.in_(_LISTENERS))
+)
+_BLOCKED = select(block.c.account_id, block.c.target_id).where(
+    block.c.account_id.in_(_IDS), block.c.target_id.in_(_LISTENERS)
 )
 _ALIVE = (
     select(oauth_token.c.id)
@@ -147,7 +151,7 @@ def begin(tx: Tx) -> Cursor:
 
 
 def take(tx: Tx, cursor: Cursor, listeners: Listeners) -> Batch:
-    """What happened since `cursor` and whom of the listeners it concerns. Six statements at the most."""
+    """What happened since `cursor` and whom of the listeners it concerns. Eight statements at the most."""
     late = tx.rows(_LATE, {"ids": [id_ for id_, _ in cursor.gaps]}) if cursor.gaps else []
     new = tx.rows(_AFTER, {"after": cursor.last})
     events = [*late, *new]
@@ -253,7 +257,10 @@ def _tags_of(tx: Tx, ids: Sequence[int]) -> dict[int, list[str]]:
 
 
 def _gone(tx: Tx, events: Sequence[Row[Any]], people: Sequence[int]) -> dict[int, PostNews]:
-    """Who may have had what is gone now, by event: the row is not there any more, the event says whose it was."""
+    """Who may have had what is gone now, by event: the row is not there any more, the event says whose it was.
+
+    Whoever the author blocks had nothing of it.
+    """
     if not events:
         return {}
     authors = sorted({row.data["author_id"] for row in events})
@@ -264,12 +271,16 @@ def _gone(tx: Tx, events: Sequence[Row[Any]], people: Sequence[int]) -> dict[int
     by_tag: dict[str, set[int]] = {}
     for row in tx.rows(_TAG_FOLLOWERS, {"names": names, "listeners": people}) if names else ():
         by_tag.setdefault(row.name, set()).add(row.account_id)
-    return {row.id: _goodbye(row, people, followers, by_tag) for row in events}
+    blocked: dict[int, set[int]] = {}
+    for row in tx.rows(_BLOCKED, {"ids": authors, "listeners": people}):
+        blocked.setdefault(row.account_id, set()).add(row.target_id)
+    return {
+        row.id: _goodbye(row, set(people) - blocked.get(row.data["author_id"], set()), followers, by_tag)
+        for row in events
+    }
 
 
-def _goodbye(
-    row: Row[Any], people: Sequence[int], followers: dict[int, set[int]], by_tag: dict[str, set[int]]
-) -> PostNews:
+def _goodbye(row: Row[Any], people: set[int], followers: dict[int, set[int]], by_tag: dict[str, set[int]]) -> PostNews:
     data = row.data
     is_public = data["visibility"] == Visibility.PUBLIC
     home = {data["author_id"], *data["mentions"]}
@@ -280,7 +291,7 @@ def _goodbye(
     return PostNews(
         "delete",
         data["id"],
-        frozenset(home),
+        frozenset(home & people),
         frozenset(people) if is_public else frozenset(),
         is_public=is_public,
         local=None,

@@ -1,12 +1,13 @@
 """Tags: found by one normalised name (NFKC, casefold; R59), shown as they were first written."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Executable, Row, Select, bindparam, delete, func, insert, select
+from sqlalchemy import Executable, Row, Select, bindparam, delete, func, insert, or_, select
 
 from activitypub.audience import Visibility
 from node import db, sight
@@ -15,7 +16,7 @@ from node.ids import PostId, floor_id
 from node.runtime import Tx
 from node.schema import post, post_tag, tag, tag_follow
 from node.schema.meta import Id
-from node.sight import Sight
+from node.sight import Sight, some
 from node.text import normalise_tag
 
 NAME_LENGTH = 255
@@ -91,6 +92,11 @@ def named(tx: Tx, names: Iterable[str]) -> dict[str, Row[Any]]:
     return {row.name: row for row in tx.rows(_NAMED, {"names": sorted(wanted)})} if wanted else {}
 
 
+def seen(tx: Tx, name: str) -> Row[Any] | None:
+    """The tag (id, name, display) if the viewer follows it or may see a post with it: of hidden ones nothing is told."""
+    return sight.first(tx, _seen_named, {"name": normalise_tag(name)})
+
+
 def get(tx: Tx, name: str) -> Row[Any]:
     """The tag (id, name, display). NotFound if nobody ever used or followed it."""
     found = named(tx, [name])
@@ -100,17 +106,34 @@ def get(tx: Tx, name: str) -> Row[Any]:
 
 
 def search(tx: Tx, q: str, *, limit: int = 20, offset: int = 0) -> Sequence[Row[Any]]:
-    """Tags (id, name, display) that begin with what was typed, the shortest and so the exact one first."""
+    """Tags (see `seen`) that begin with what was typed, the shortest and so the exact one first."""
     begin = normalise_tag(q)
     if not begin or len(begin) > NAME_LENGTH:
         return []
-    return tx.rows(
-        select(tag.c.id, tag.c.name, tag.c.display)
-        .where(tag.c.name.startswith(begin, autoescape=True))
+    pattern = re.sub(r"([%_/])", r"/\1", begin) + "%"
+    return sight.rows(tx, _beginning, {"pattern": pattern, "k": limit, "skip": offset})
+
+
+def _beginning(eyes: Sight) -> Select[Any]:
+    return (
+        _known(eyes)
+        .where(tag.c.name.like(bindparam("pattern"), escape="/"))
         .order_by(func.length(tag.c.name), tag.c.name)
-        .limit(limit)
-        .offset(offset)
+        .limit(bindparam("k", type_=Id))
+        .offset(bindparam("skip", type_=Id))
     )
+
+
+def _seen_named(eyes: Sight) -> Select[Any]:
+    return _known(eyes).where(tag.c.name == bindparam("name"))
+
+
+def _known(eyes: Sight) -> Select[Any]:
+    borne = some(
+        post_tag, post_tag.c.tag_id == tag.c.id, some(post, post.c.id == post_tag.c.post_id, eyes.visible(post))
+    )
+    mine = some(tag_follow, tag_follow.c.tag_id == tag.c.id, tag_follow.c.account_id == eyes.who)
+    return select(tag.c.id, tag.c.name, tag.c.display).where(or_(mine, borne))
 
 
 def followed(tx: Tx, tag_ids: Sequence[int]) -> set[int]:

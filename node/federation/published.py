@@ -28,7 +28,11 @@ PAGE = 40
 
 _LOCAL = select(account).where(account.c.handle == bindparam("handle"), account.c.domain.is_(None))
 _TOMBSTONE = select(tombstone).where(tombstone.c.iri == bindparam("iri"))
-_ACTIVITY = select(activity.c.body).where(activity.c.iri == bindparam("iri"))
+_ACTIVITY = (
+    select(activity.c.body, activity.c.kind, activity.c.object_iri, account.c.iri.label("actor_iri"))
+    .join(account, account.c.id == activity.c.actor_id)
+    .where(activity.c.iri == bindparam("iri"), account.c.suspended_at.is_(None))
+)
 _TAG = select(tag.c.id, tag.c.name).where(tag.c.name == bindparam("name"))
 
 
@@ -97,11 +101,20 @@ def _published() -> ColumnElement[bool]:
 
 
 def other_activity(tx: Tx, iri: str) -> bytes:
-    """An activity without a post of its own (a Follow, a Like), while it is stored, for those it names."""
-    body = tx.scalar(_ACTIVITY, {"iri": iri})
-    if body is None or not _names(msgspec.json.decode(body), tx.viewer, _signer_iri(tx)):
+    """An activity without a post of its own (a Follow, a Like), while it is stored, for those it names.
+
+    An Update of a post carries all of it: it is for those who may see the post by now.
+    """
+    row = tx.first(_ACTIVITY, {"iri": iri})
+    if row is None or not _names(msgspec.json.decode(row.body), tx.viewer, _signer_iri(tx)):
         raise NotFound
-    return bytes(body)
+    if row.kind == "Update" and row.object_iri != row.actor_iri and not _is_seen(tx, row.object_iri):
+        raise NotFound
+    return bytes(row.body)
+
+
+def _is_seen(tx: Tx, iri: str) -> bool:
+    return tx.first(select(post.c.id).where(post.c.iri == iri, _published(), visible(tx.viewer))) is not None
 
 
 def _signer_iri(tx: Tx) -> str | None:
@@ -215,18 +228,22 @@ def _reply_rows(tx: Tx, statement: Select[Any], cursor: Cursor) -> list[tuple[in
 
 
 def tagged(tx: Tx, name: str, cursor: Cursor | None) -> Doc:
-    """Our public posts with a tag: what a peer reads that follows the tag or joins late."""
+    """Our public posts with a tag: what a peer reads that follows the tag or joins late. NotFound if there are none:
+    a tag of the department's posts alone is nobody else's business.
+    """
     found = tx.first(_TAG, {"name": name})
     if found is None:
         raise NotFound
     collection = Iri(tx.urls.tag_collection(found.name))
-    if cursor is None:
-        return paged(collection, total=None)
     statement = (
         select(post.c.id)
         .join(post_tag, and_(post_tag.c.post_id == post.c.id, post_tag.c.tag_id == found.id))
         .where(_published(), post.c.visibility == Visibility.PUBLIC, post.c.boost_of_id.is_(None), visible(tx.viewer))
     )
+    if tx.first(statement.limit(1)) is None:
+        raise NotFound
+    if cursor is None:
+        return paged(collection, total=None)
     ids = tx.scalars(_page(statement, post.c.id, cursor))
     notes = render.notes(tx, ids)
     rows: list[tuple[int, Any]] = [(id_, notes[id_]) for id_ in _newest_first(ids, cursor) if id_ in notes]

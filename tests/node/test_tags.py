@@ -24,10 +24,12 @@ async def test_a_tag_has_one_name_and_is_shown_as_first_written(node: Node) -> N
 
 
 async def test_tags_are_found_by_their_beginning_the_exact_one_first(node: Node) -> None:
-    await node.write(tags.ensure, ["kafkaesque", "Kafka", "kafka_ops", "nats", "100%", "100x"])
+    anna = await make_person(node, "anna")
+    for name in ("kafkaesque", "Kafka", "kafka_ops", "nats"):
+        await say(node, anna, f"about #{name}")
     assert [row.display for row in await node.read(tags.search, "#KAFKA")] == ["Kafka", "kafka_ops", "kafkaesque"]
     assert [row.display for row in await node.read(tags.search, "kafka", limit=1, offset=1)] == ["kafka_ops"]
-    assert [row.name for row in await node.read(tags.search, "100%")] == ["100%"]
+    assert [row.name for row in await node.read(tags.search, "kafka_")] == ["kafka_ops"]
     assert await node.read(tags.search, "  ") == []
 
 

@@ -53,7 +53,7 @@ def _named(request: Request) -> str:
 
 def _one(tx: Tx, renderer: Renderer, name: str) -> bytes:
     normal = normalise_tag(name)
-    found = tags.named(tx, [name]).get(normal)
+    found = tags.seen(tx, name)
     if found is None:
         return msgspec.json.encode(shapes.unused_tag(normal, name, renderer.urls, tx.now - tx.now % tags.DAY))
     return _rendered(tx, renderer, [found])[1:-1]

@@ -105,7 +105,7 @@ async def tag(request: Request) -> Response:
 
 def _tag(tx: Tx, name: str, asked: Page) -> tuple[Listed, dict[str, Any]]:
     posts = listed(tx, timelines.tag(tx, name, asked), asked)
-    row = tags.named(tx, [name]).get(name)
+    row = tags.seen(tx, name)
     days = tags.history(tx, [row.id])[row.id] if row is not None else []
     about = {
         "name": name,
