@@ -87,11 +87,11 @@ def _undo(activity: Activity, _own_origin: str) -> None:
 
 
 def _answer(activity: Activity, own_origin: str) -> None:
-    """Accept and Reject: of a Follow by one of ours, of this very actor."""
+    """Accept and Reject: of a Follow by one of ours, of this very actor, or of a tag at its server."""
     follow = _something(activity)
     if follow is None or activity.object_type != "Follow":
         return
-    if not _says(follow, "object", activity.actor):
+    if not _says(follow, "object", activity.actor) and not _is_of_tag(follow, activity.actor):
         raise Refused("an answer to a follow of somebody else")
     followers = map(values.iri_of, values.many(follow.get("actor"), 10))
     if not all(follower is not None and same_origin(follower, own_origin) for follower in followers):
@@ -127,6 +127,13 @@ def _something(activity: Activity) -> dict[str, Any] | None:
     if activity.object is None and not activity.embedded:
         raise Refused(f"{activity.type} of nothing")
     return activity.embedded
+
+
+def _is_of_tag(follow: dict[str, Any], actor: Iri) -> bool:
+    """A Follow of a tag at the actor's server; whether the actor is the server's own is for the handler to say."""
+    said = values.many(follow.get("object"), 2)
+    followed = values.iri_of(said[0]) if len(said) == 1 else None
+    return followed is not None and same_origin(followed, actor) and split(followed).path.startswith("/tags/")
 
 
 def _says(doc: dict[str, Any], name: str, expected: Iri) -> bool:

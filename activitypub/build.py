@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from activitypub.documents import Actor, Attachment, Poll, Post, PublicKey
-from activitypub.vocabulary import CONTEXT, PUBLIC, RFC_9421, Iri
+from activitypub.vocabulary import CONTEXT, PUBLIC, RFC_9421, RFC_9421_ED25519, Iri
 
 Doc = dict[str, Any]
 
@@ -104,6 +104,7 @@ def actor(described: Actor, *, generator: Iri | None = None, featured_tags: Iri 
             "manager": described.manager,
             "executive": described.executive or None,
             "awayUntil": _time(described.away_until),
+            "history": described.history,
             "implements": _implements(described.implements) if itself else None,
             "generator": None if itself else _generator(generator, described.implements),
         },
@@ -337,7 +338,10 @@ def _generator(server: Iri | None, implements: Sequence[str]) -> Doc | None:
 
 
 def _implements(implemented: Sequence[str]) -> list[Doc] | None:
-    names = {RFC_9421: "RFC-9421: HTTP Message Signatures"}
+    names = {
+        RFC_9421: "RFC-9421: HTTP Message Signatures",
+        RFC_9421_ED25519: "RFC-9421 signatures using the Ed25519 algorithm",
+    }
     return [{"href": href, "name": names.get(href, href)} for href in implemented] or None
 
 

@@ -12,10 +12,11 @@ import asyncio
 import ssl
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import MappingProxyType
 from typing import Any, TypeVar
 from urllib.parse import urljoin
 
@@ -66,6 +67,20 @@ class Delivered:
     flavour: Flavour
 
 
+class Courier:
+    """What rides along with signed requests, and what answers say beside their content. This one carries nothing."""
+
+    wanted: tuple[bytes, ...] = ()
+    """Names, in lower case, of headers that are read from answers to deliveries."""
+
+    def headers(self, authority: str) -> dict[str, str]:
+        """For a request to this host[:port]. They are not covered by the signature."""
+        return {}
+
+    def answered(self, authority: str, headers: httpx.Headers) -> None:
+        """Of an answer from there. Must not fail, nor take long."""
+
+
 class Client:
     """Opened by its first request, inside a running loop; belongs to that loop until `aclose`.
 
@@ -73,6 +88,7 @@ class Client:
     `remember` let the knowledge of which host takes which signatures outlive the process. `lookup` and `clock` are the
     network's names and the time (seconds since the epoch). `tls` replaces the trusted roots (the system's and Mozilla's).
     `only` signs with that flavour alone, whatever a host was seen to take: no second knock, and nothing to remember.
+    `courier` adds headers to what is signed, and reads those of the answers.
     """
 
     def __init__(
@@ -88,6 +104,7 @@ class Client:
         flavour_for: Callable[[str], Flavour | None] | None = None,
         remember: Callable[[str, Flavour], None] | None = None,
         only: Flavour | None = None,
+        courier: Courier | None = None,
     ) -> None:
         self._guard = guard
         self._user_agent = user_agent
@@ -98,6 +115,7 @@ class Client:
         self._limits = limits or Limits()
         self._flavours = _Flavours(clock, flavour_for, remember)
         self._only = only
+        self._courier = courier or Courier()
         self._open: tuple[aiohttp.ClientSession, httpx.AsyncClient] | None = None
         self._closed = False
 
@@ -146,9 +164,25 @@ class Client:
         asked = webfinger.parse_handle(handle)
         return await self._in_time(f"acct:{asked}", self._account(asked))
 
-    async def deliver(self, inbox: str, body: bytes, key: SigningKey) -> Delivered:
-        """POST an activity. Every answer is a result, 3xx too, which is not followed; raises FetchFailed for none."""
-        return await self._in_time(inbox, self._deliver(inbox, body, key))
+    async def deliver(
+        self,
+        inbox: str,
+        body: bytes,
+        key: SigningKey,
+        *,
+        only: Flavour | None = None,
+        also: Mapping[str, str] = MappingProxyType({}),
+    ) -> Delivered:
+        """POST an activity. Every answer is a result, 3xx too, which is not followed; raises FetchFailed for none.
+
+        `only` signs with that flavour and knocks once. `also` are further headers, which are signed too.
+        """
+        return await self._in_time(inbox, self._deliver(inbox, body, key, only or self._only, also))
+
+    async def post(self, url: str, body: bytes, *, content_type: str) -> int:
+        """POST something that proves itself, without a signature; the status. Raises FetchFailed if there was no answer."""
+        target = self._guard.check_url(url)
+        return (await self._in_time(url, self._post_once(target, body, {"Content-Type": content_type}))).status
 
     async def _in_time(self, url: str, work: Awaitable[T]) -> T:
         try:
@@ -257,9 +291,10 @@ class Client:
 
         async def attempt(flavour: Flavour) -> Fetched:
             headers = sign("GET", str(target), None, key, flavour=flavour, now=self._clock())
-            return await self._get_once(target, {**headers, "Accept": accept}, limit)
+            more = self._courier.headers(target.host_port_subcomponent or "")
+            return await self._get_once(target, {**headers, **more, "Accept": accept}, limit)
 
-        answer, _ = await self._knock(target, attempt)
+        answer, _ = await self._knock(target, attempt, self._only)
         return answer
 
     async def _get_once(self, target: URL, headers: dict[str, str], limit: int) -> Fetched:
@@ -270,6 +305,7 @@ class Client:
             else:
                 body = b""
                 await answers.drain(response.aiter_raw())
+        self._courier.answered(target.host_port_subcomponent or "", response.headers)
         return Fetched(
             url=str(target),
             status=response.status_code,
@@ -278,11 +314,14 @@ class Client:
             content_type=response.headers.get("content-type"),
         )
 
-    async def _deliver(self, inbox: str, body: bytes, key: SigningKey) -> Delivered:
+    async def _deliver(
+        self, inbox: str, body: bytes, key: SigningKey, only: Flavour | None, also: Mapping[str, str]
+    ) -> Delivered:
         target = self._guard.check_url(inbox)
 
         async def attempt(flavour: Flavour) -> Fetched:
-            headers = sign("POST", str(target), body, key, flavour=flavour, now=self._clock())
+            headers = sign("POST", str(target), body, key, flavour=flavour, now=self._clock(), also=also)
+            headers |= self._courier.headers(target.host_port_subcomponent or "")
             try:
                 return await self._post_once(target, body, headers)
             except aiohttp.ClientConnectorError:
@@ -292,7 +331,7 @@ class Client:
                 # all the same, it will know it again by its id.
                 return await self._post_once(target, body, headers)
 
-        answer, flavour = await self._knock(target, attempt)
+        answer, flavour = await self._knock(target, attempt, only)
         if not 200 <= answer.status < 600:
             raise FetchFailed(f"{inbox} answered {answer.status}, which says nothing", url=inbox, retry=True)
         named = answers.retry_after(answer.headers, self._clock())
@@ -303,13 +342,17 @@ class Client:
         async with session.post(target, data=body, headers=headers, allow_redirects=False) as response:
             if not response.content.at_eof():
                 await answers.drain(response.content.iter_any())
-            answered = httpx.Headers([item for item in response.raw_headers if item[0].lower() == b"retry-after"])
+            wanted = (b"retry-after", *self._courier.wanted)
+            answered = httpx.Headers([item for item in response.raw_headers if item[0].lower() in wanted])
+        self._courier.answered(target.host_port_subcomponent or "", answered)
         return Fetched(str(target), response.status, answered, b"", None)
 
-    async def _knock(self, target: URL, attempt: Callable[[Flavour], Awaitable[Fetched]]) -> tuple[Fetched, Flavour]:
+    async def _knock(
+        self, target: URL, attempt: Callable[[Flavour], Awaitable[Fetched]], only: Flavour | None
+    ) -> tuple[Fetched, Flavour]:
         """Try the likelier kind of signature, and the other one if that is turned away ("double knocking", R30)."""
-        if self._only is not None:
-            return await attempt(self._only), self._only
+        if only is not None:
+            return await attempt(only), only
         peer = target.host_port_subcomponent or ""
         first = self._flavours.likely(peer)
         answer = await attempt(first)

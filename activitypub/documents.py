@@ -154,6 +154,7 @@ class Actor:
     executive: bool = False
     away_until: int | None = None
     implements: tuple[str, ...] = ()
+    history: Iri | None = None
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

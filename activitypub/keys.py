@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey, generate_private_key
 
+from activitypub import base58
 from activitypub.errors import Malformed
 
 PublicKey = RSAPublicKey | Ed25519PublicKey
@@ -19,9 +20,7 @@ MAX_RSA_BITS = 8192  # verifying grows with the square of the size, and the send
 MAX_RSA_EXPONENT = 2**32  # it grows with the exponent as well; everybody uses 65537
 MAX_PEM_CHARS = 16_384
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _ED25519_PREFIX = b"\xed\x01"  # multicodec ed25519-pub as a varint
-_ED25519_CHARS = 48  # 'z' and 34 bytes in base58, which with this prefix always make 47 digits
 
 
 def generate_rsa() -> RSAPrivateKey:
@@ -79,29 +78,15 @@ def private_from_pem(pem: str) -> PrivateKey:
 
 def multibase(key: Ed25519PublicKey) -> str:
     """`publicKeyMultibase` of a Multikey (FEP-521a): "z6Mk…"."""
-    number = int.from_bytes(_ED25519_PREFIX + key.public_bytes_raw(), "big")
-    digits = []
-    while number:
-        number, digit = divmod(number, 58)
-        digits.append(_BASE58[digit])
-    return "z" + "".join(reversed(digits))
+    return base58.encode(_ED25519_PREFIX + key.public_bytes_raw())
 
 
 def from_multibase(text: str) -> Ed25519PublicKey:
     """Raises Malformed for every other key type and base; those carry no obligation to be read."""
-    if len(text) != _ED25519_CHARS or text[0] != "z":
-        raise Malformed("not an Ed25519 key in base58btc multibase")
-    number = 0
-    for character in text[1:]:
-        digit = _BASE58.find(character)
-        if digit < 0:
-            raise Malformed("a character that base58 does not have")
-        number = number * 58 + digit
-    # 47 digits of 58 can say more than 34 bytes can hold, hence the spare byte: it must be 0 then.
-    raw = number.to_bytes(35, "big")
-    if raw[:3] != b"\0" + _ED25519_PREFIX:
+    raw = base58.decode(text, len(_ED25519_PREFIX) + 32)
+    if not raw.startswith(_ED25519_PREFIX):
         raise Malformed("a multibase key that is not Ed25519")
-    return Ed25519PublicKey.from_public_bytes(raw[3:])
+    return Ed25519PublicKey.from_public_bytes(raw[len(_ED25519_PREFIX) :])
 
 
 def _single_block(pem: str) -> bytes:

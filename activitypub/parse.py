@@ -248,6 +248,7 @@ def actor(doc: Any) -> Actor:
         executive=values.flag(doc.get("executive")) or False,
         away_until=values.moment(doc.get("awayUntil")),
         implements=_implements(doc),
+        history=_own(iri, doc.get("history")),
         raw=doc,
     )
 

@@ -18,9 +18,10 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
+from types import MappingProxyType
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -89,8 +90,9 @@ def sign(
     flavour: Flavour,
     now: float,
     content_type: str = AP_TYPE,
+    also: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """The headers to add to a request, Host included.
+    """The headers to add to a request, Host included. `also` are further ones, signed with the rest.
 
     The request must then go out with exactly this path and query: what a client library re-encodes is no
     longer what was signed. A body of None is no body; b"" is an empty one, with a digest. Raises Malformed if
@@ -106,8 +108,8 @@ def sign(
     if body is not None:
         headers["Content-Type"] = content_type
     if flavour is Flavour.CAVAGE:
-        return _sign_cavage(method, target, body, key, headers, now)
-    return _sign_rfc9421(method, f"{scheme}://{authority}{target}", body, key, headers, now)
+        return _sign_cavage(method, target, body, key, headers, also, now)
+    return _sign_rfc9421(method, f"{scheme}://{authority}{target}", body, key, headers, also, now)
 
 
 # What we demand of a signature
@@ -188,13 +190,21 @@ def _content_digests(text: str) -> dict[str, bytes]:
 
 
 def _sign_cavage(
-    method: str, target: str, body: bytes | None, key: SigningKey, headers: dict[str, str], now: float
+    method: str,
+    target: str,
+    body: bytes | None,
+    key: SigningKey,
+    headers: dict[str, str],
+    also: Mapping[str, str],
+    now: float,
 ) -> dict[str, str]:
     headers["Date"] = formatdate(now, usegmt=True)
     names = ["host", "date"]
     if body is not None:
         headers["Digest"] = f"SHA-256={_sha256(body)}"
         names += ["digest", "content-type"]
+    headers |= also
+    names += [name.lower() for name in also]
     lowered = {name.lower(): value for name, value in headers.items()}
     lines = [f"(request-target): {method.lower()} {target}", *(f"{name}: {lowered[name]}" for name in names)]
     signature = base64.b64encode(_signature("\n".join(lines), key)).decode("ascii")
@@ -211,12 +221,20 @@ def _sign_cavage(
 
 
 def _sign_rfc9421(
-    method: str, target_uri: str, body: bytes | None, key: SigningKey, headers: dict[str, str], now: float
+    method: str,
+    target_uri: str,
+    body: bytes | None,
+    key: SigningKey,
+    headers: dict[str, str],
+    also: Mapping[str, str],
+    now: float,
 ) -> dict[str, str]:
     covered = {"@method": method, "@target-uri": target_uri}
     if body is not None:
         headers["Content-Digest"] = f"sha-256=:{_sha256(body)}:"
         covered["content-digest"] = headers["Content-Digest"]
+    headers |= also
+    covered |= {name.lower(): value for name, value in also.items()}
     names = " ".join(f'"{name}"' for name in covered)
     params = f"({names});created={int(now)};keyid={structured_fields.string(key.id)}"
     lines = [*(f'"{name}": {value}' for name, value in covered.items()), f'"@signature-params": {params}']

@@ -24,6 +24,7 @@ AP_TYPE: Final = "application/activity+json"
 LD_TYPE: Final = f'application/ld+json; profile="{AS_CONTEXT}"'
 
 RFC_9421: Final = "https://datatracker.ietf.org/doc/html/rfc9421"
+RFC_9421_ED25519: Final = f"{RFC_9421}#section-3.3.6"
 CORRIDOR_NS: Final = "urn:x-corridor:ns#"
 
 ACTOR_TYPES: Final = frozenset({"Person", "Service", "Application", "Group", "Organization"})
@@ -51,6 +52,7 @@ CONTEXT: Final[list[Any]] = [
     AS_CONTEXT,
     "https://w3id.org/security/v1",
     "https://w3id.org/security/multikey/v1",
+    "https://w3id.org/security/data-integrity/v2",
     {
         "manuallyApprovesFollowers": "as:manuallyApprovesFollowers",
         "sensitive": "as:sensitive",
@@ -80,6 +82,8 @@ CONTEXT: Final[list[Any]] = [
         "manager": {"@id": "corridor:manager", "@type": "@id"},
         "executive": "corridor:executive",
         "awayUntil": {"@id": "corridor:awayUntil", "@type": "http://www.w3.org/2001/XMLSchema#dateTime"},
+        "history": {"@id": "corridor:history", "@type": "@id"},
+        "nodeKeys": {"@id": "corridor:nodeKeys", "@type": "@json"},
     },
 ]
 
