@@ -3,9 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+INTEROP := tests/interop/.venv
 CODE := activitypub node web migrations tests benchmarks
 
-.PHONY: help setup run test test-long check lock bench clean
+.PHONY: help setup interop run test test-long check lock bench clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -20,6 +21,14 @@ $(READY): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
+interop: $(INTEROP)/.ready  ## install other people's servers for the tests in tests/interop (locked; Python and npm packages)
+
+$(INTEROP)/.ready: tests/interop/requirements.txt tests/interop/fedify/package-lock.json
+	$(PYTHON) -m venv $(INTEROP)
+	$(INTEROP)/bin/python -m pip install --quiet --require-hashes -r tests/interop/requirements.txt
+	cd tests/interop/fedify && PATH="$(CURDIR)/$(INTEROP)/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 run: $(READY)  ## start the demo company: three departments on this machine
 	@$(BIN)/corridor demo $(ARGS)
 
@@ -27,6 +36,7 @@ test: $(READY)  ## all tests this machine can run; says what it skipped
 	$(BIN)/python -m pytest -m "not long" $(ARGS)
 
 test-long: $(READY)  ## long tests: fuzzing, soaks, big companies
+	-$(BIN)/python -m pip install --quiet --require-hashes -r tests/fuzz/requirements.txt
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 check: $(READY)  ## the gate: format, lint, types, layers
@@ -40,9 +50,11 @@ lock: $(READY)  ## resolve the requirements anew, with hashes
 		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements/run.txt
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-header \
 		--no-emit-index-url --no-emit-find-links --extra dev pyproject.toml --output-file requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --universal --python-version 3.11 --no-header \
+		--no-emit-index-url --no-emit-find-links tests/interop/requirements.in --output-file tests/interop/requirements.txt
 
 bench: $(READY)  ## measure, with floors in the same run (see benchmarks/README.md)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean:  ## remove .venv and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv $(INTEROP) tests/interop/fedify/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
