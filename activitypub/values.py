@@ -25,6 +25,7 @@ _MOMENT = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ABSURD = datetime(2200, 1, 1, tzinfo=UTC)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,5}")
+_NO_URL = str.maketrans({mark: f"%{ord(mark):02X}" for mark in '"<>^`{|}'})
 
 
 def many(value: Any, limit: int) -> list[Any]:
@@ -68,7 +69,10 @@ def recipients(value: Any) -> tuple[Iri, ...]:
 
 
 def link(value: Any) -> str | None:
-    """The http(s) address to show: the text/html Link of several (PeerTube), else a plain string, else any Link (R19)."""
+    """The http(s) address to show: the text/html Link of several (PeerTube), else a plain string, else any Link (R19).
+
+    What no URL may hold (RFC 3986, section 2) is percent-encoded, so that the address cannot end an attribute of HTML.
+    """
     html: list[Any] = []
     plain: list[Any] = []
     other: list[Any] = []
@@ -78,7 +82,7 @@ def link(value: Any) -> str | None:
             (html if (text(one.get("mediaType")) or "").startswith("text/html") else other).append(address)
         else:
             plain.append(one)
-    return next((address for address in (*html, *plain, *other) if is_iri(address)), None)
+    return next((str(one).translate(_NO_URL) for one in (*html, *plain, *other) if is_iri(one)), None)
 
 
 def text(value: Any, limit: int = TEXT_LENGTH) -> str | None:

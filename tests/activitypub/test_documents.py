@@ -218,6 +218,89 @@ def test_a_mobilizon_event_is_a_post_of_its_group_or_of_whoever_is_attributed() 
     assert post.raw["startTime"] == "2026-05-01T18:00:00+02:00"
 
 
+def test_a_pixelfed_note_has_pictures_with_and_without_words() -> None:
+    post = parse.post(document("pixelfed_note"))
+    assert [(one.media_type, one.description) for one in post.attachments] == [
+        ("image/jpeg", None),
+        ("image/jpeg", "A heron"),
+    ]
+    assert (post.hashtags, post.summary, post.published) == (("river",), None, HALF_PAST_NINE)
+    assert visibility(post.to, post.cc, None) is Visibility.PUBLIC
+
+
+def test_a_ghost_article_comes_with_a_preview_that_is_not_the_post() -> None:
+    create = parse.activity(document("ghost_article"))
+    authority.check(create, signer=create.actor, own_origin=OWN)
+    post = parse.post(authority.vouched(create), actor=create.actor)
+    assert (post.type, post.name, post.content) == ("Article", "Queues, explained", "<p>Long text</p>")
+    assert post.url == "https://mag.example/queues/"
+    assert post.to == (PUBLIC,)
+
+
+def test_a_mastodon_quote_names_what_it_quotes_and_its_licence() -> None:
+    doc = document("mastodon_quote")
+    post = parse.post(doc)
+    assert post.quote == "https://other.example/users/bob/statuses/1"
+    assert post.raw["quoteAuthorization"] == "https://other.example/users/bob/quote_authorizations/9"
+    assert (post.language, post.in_reply_to) == ("en", None)
+    del doc["quote"], doc["quoteUri"]
+    assert parse.post(doc).quote == post.quote  # as Misskey alone writes it
+
+
+def test_a_mastodon_move_is_of_oneself_and_may_have_a_fragment_in_its_id() -> None:
+    move = parse.activity(document("mastodon_move"))
+    authority.check(move, signer=Iri("https://mastodon.example/users/alice"), own_origin=OWN)
+    assert (move.object, move.target) == (move.actor, "https://new.example/users/alice")
+
+
+def test_a_mastodon_boost_points_at_what_it_boosts() -> None:
+    boost = parse.activity(document("mastodon_boost"))
+    authority.check(boost, signer=boost.actor, own_origin=OWN)
+    assert (boost.object, boost.embedded) == ("https://other.example/users/bob/statuses/1", None)
+    followers = Iri("https://mastodon.example/users/alice/followers")
+    assert visibility(boost.to, boost.cc, followers) is Visibility.PUBLIC
+
+
+def test_a_misskey_reaction_is_a_like_with_content() -> None:
+    like = parse.activity(document("misskey_reaction"))
+    assert (like.type, like.content, like.object) == (
+        "Like",
+        ":blobcat:",
+        "https://mastodon.example/users/alice/statuses/2",
+    )
+
+
+def test_a_lemmy_comment_answers_a_page_and_mentions() -> None:
+    create = parse.activity(document("lemmy_comment"))
+    authority.check(create, signer=create.actor, own_origin=OWN)
+    post = parse.post(authority.vouched(create), actor=create.actor)
+    assert (post.in_reply_to, post.author) == ("https://lemmy.example/post/1", "https://lemmy.example/u/jonas")
+    assert post.mentions == (Mention(Iri("https://other.example/u/ida"), "@ida@other.example"),)
+    assert post.published == HALF_PAST_NINE + 123
+
+
+def test_a_threads_actor_has_an_id_with_a_slash_and_a_page_elsewhere() -> None:
+    actor = parse.actor(document("threads_actor"))
+    assert (actor.iri, actor.username) == ("https://threads.example/ap/users/1784/", "jo")
+    assert actor.shared_inbox == "https://threads.example/ap/sharedinbox/"
+    assert actor.url == "https://www.threads-web.example/@jo"
+    assert [key.id for key in actor.keys] == ["https://threads.example/ap/users/1784/#main-key"]
+
+
+def test_a_peertube_channel_is_a_group_with_several_pictures_and_one_page() -> None:
+    actor = parse.actor(document("peertube_channel"))
+    assert (actor.type, actor.username, actor.url) == ("Group", "science", "https://tube.example/c/science")
+    assert actor.icon == "https://tube.example/lazy-static/avatars/1.jpg"
+    assert actor.published == HALF_PAST_NINE
+
+
+def test_a_gotosocial_actor_keeps_its_key_at_an_address_of_its_own() -> None:
+    actor = parse.actor(document("gotosocial_actor"))
+    assert [key.id for key in actor.keys] == ["https://gts.example/users/nia/main-key"]
+    assert (actor.locked, actor.also_known_as) == (True, ("https://old.example/users/nia",))
+    assert [(one.name, one.value) for one in actor.fields] == [("Site", "nia.example")]
+
+
 def test_every_document_is_read_by_one_of_these_tests() -> None:
     tests = Path(__file__).read_text()
     assert [path.stem for path in sorted(DOCUMENTS.glob("*.json")) if f'document("{path.stem}")' not in tests] == []
