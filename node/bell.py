@@ -11,7 +11,8 @@ EVENT = "event"
 INBOX = "inbox"
 DELIVERY = "delivery"
 JOB = "job"
-TOPICS = frozenset({EVENT, INBOX, DELIVERY, JOB})
+ROSTER = "roster"
+TOPICS = frozenset({EVENT, INBOX, DELIVERY, JOB, ROSTER})
 
 
 class Listener:

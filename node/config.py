@@ -7,6 +7,7 @@ other values into the file, and `refuse_unsafe` keeps those values off addresses
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,11 @@ from typing import Any, Literal
 
 import msgspec
 
+from activitypub import keys
+from activitypub.errors import Malformed
+
 MIB = 1024 * 1024
+_SECTION = re.compile(r"^\s*\[(?P<name>[^\]]*)\]")
 
 
 class ConfigError(Exception):
@@ -63,7 +68,8 @@ class DatabaseSection(Struct, frozen=True):
 
 
 class FederationSection(Struct, frozen=True):
-    mode: Literal["open", "allowlist", "off"] = "allowlist"
+    mode: Literal["roster", "allowlist", "open", "off"] = "roster"
+    """Who is a peer: whoever is on the company's roster, whoever `allowlist` names, anybody, or nobody."""
     allowlist: tuple[str, ...] = ()
     """host[:port] of peers (mode "allowlist")."""
     allow_loopback: bool = False
@@ -88,6 +94,20 @@ class FederationSection(Struct, frozen=True):
     """Activities of one peer that may wait; beyond, it is told to come back later (503)."""
     refetch_seconds: float = 86_400.0
     """Age at which a remote profile is read again when it is used."""
+    spread: Literal["company", "subscribed"] = "company"
+    """Public posts go to every chosen peer, or only to those with followers and those that follow one of the tags."""
+    history_days: float = 90.0
+    """How far back a peer's public posts are read when it is new here; 0 reads none."""
+
+
+class CompanySection(Struct, frozen=True):
+    """Mode "roster"."""
+
+    key: str = ""
+    """The company's public key, "z6Mk…": only rosters signed with it, or with a key it named, are believed. `corridor join`
+    writes it."""
+    removed_content: Literal["keep", "remove"] = "keep"
+    """What happens to posts of people whose node was taken off the roster."""
 
 
 class AccessSection(Struct, frozen=True):
@@ -166,6 +186,7 @@ class Settings(Struct, frozen=True):
     server: ServerSection = ServerSection()
     database: DatabaseSection = DatabaseSection()
     federation: FederationSection = FederationSection()
+    company: CompanySection = CompanySection()
     access: AccessSection = AccessSection()
     accounts: AccountsSection = AccountsSection()
     posts: PostsSection = PostsSection()
@@ -263,6 +284,11 @@ def _check(settings: Settings) -> None:
     url = settings.database.url
     if not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         raise ConfigError("database.url: sqlite:///file or postgresql+psycopg://user:password@host/name")
+    if settings.company.key:
+        try:
+            keys.from_multibase(settings.company.key)
+        except Malformed as error:
+            raise ConfigError(f"company.key: {error}; `corridor join` writes the right one") from error
     if settings.server.processes > 1 and settings.is_sqlite:
         raise ConfigError("server.processes: more than 1 needs PostgreSQL (one process owns a SQLite file)")
     positive = {
@@ -278,6 +304,25 @@ def _check(settings: Settings) -> None:
     for name, number in positive.items():
         if number <= 0:
             raise ConfigError(f"{name}: must be above 0")
+
+
+def with_value(text: str, section: str, name: str, value: str) -> str:
+    """TOML with one text value set: where it stands, else under its section's heading, else in a new section."""
+    line = f"{name} = {msgspec.json.encode(value).decode()}"
+    stands = re.compile(rf"^\s*{re.escape(name)}\s*=")
+    lines, current, heading = text.splitlines(), "", None
+    for number, found in enumerate(lines):
+        if match := _SECTION.match(found):
+            current = match["name"].strip()
+            heading = number if current == section else heading
+        elif current == section and stands.match(found):
+            lines[number] = line
+            return "\n".join(lines) + "\n"
+    if heading is not None:
+        lines.insert(heading + 1, line)
+    else:
+        lines += ["", f"[{section}]", line]
+    return "\n".join(lines) + "\n"
 
 
 def refuse_unsafe(settings: Settings, host: str) -> None:

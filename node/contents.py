@@ -40,6 +40,7 @@ class NewPost:
     in_reply_to_iri: str | None = None
     in_reply_to_account_id: int | None = None
     conversation_id: int
+    context_iri: str | None = None
     app_id: int | None = None
     created_at: int
     edited_at: int | None = None

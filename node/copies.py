@@ -40,9 +40,16 @@ _SITUATION = select(
     .scalar_subquery()
     .label("buried"),
 ).where(account.c.id == bindparam("author", type_=Id))
-_PARENT = select(post.c.id, post.c.author_id, post.c.local, post.c.conversation_id, post.c.boost_of_id).where(
-    post.c.iri == _IRI
-)
+_PARENT = select(
+    post.c.id,
+    post.c.iri,
+    post.c.author_id,
+    post.c.local,
+    post.c.conversation_id,
+    post.c.boost_of_id,
+    post.c.context_iri,
+    post.c.in_reply_to_iri,
+).where(post.c.iri == _IRI)
 _STORED = select(post).where(post.c.id == _OF)
 _BOOSTED_BY = select(post.c.id).where(post.c.boost_of_id == _OF, post.c.author_id == bindparam("author", type_=Id))
 _BOOST = update(post).where(post.c.id == _OF).values(boosts_count=post.c.boosts_count + 1)
@@ -82,6 +89,9 @@ class RemotePost:
     attachments: Sequence[Attachment] = ()
     poll: Poll | None = None
     boost_of_id: int | None = None
+    context_iri: str | None = None
+    is_news: bool = True
+    """False for what is read of the past: then nobody is told."""
 
     @property
     def plain(self) -> str:
@@ -165,7 +175,10 @@ def update_remote(tx: Tx, post_id: int, new: RemotePost) -> bool:
     )
     media.store_remote(tx, row.id, row.author_id, new.attachments)
     _replace_poll(tx, row, new)
-    contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
+    if new.is_news:
+        contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
+    else:
+        tx.emit("status.update", post_id=row.id, account_id=row.author_id)
     return True
 
 
@@ -216,6 +229,7 @@ def _insert(tx: Tx, new: RemotePost, parent: Row[Any] | None, boosted: Row[Any] 
         in_reply_to_iri=None if new.in_reply_to_iri == new.iri else new.in_reply_to_iri,
         in_reply_to_account_id=parent and parent.author_id,
         conversation_id=parent.conversation_id if parent else post_id,
+        context_iri=(threads.context_of_answers(tx, parent) if parent else None) or new.context_iri,
         created_at=created_at,
         edited_at=None if new.edited_at is None else min(new.edited_at, tx.now),
     )
@@ -260,7 +274,8 @@ def _store_boost(tx: Tx, new: RemotePost, author: Viewer, boosted_id: int) -> Po
     tx.execute(_BOOST, {"of": boosted_id})
     if _is_recent(tx, new):
         notifications.notify(tx, boosted.author_id, "reblog", new.author_id, post_id=PostId(boosted_id))
-    tx.emit("update", post_id=post_id, account_id=new.author_id)
+    if new.is_news:
+        tx.emit("update", post_id=post_id, account_id=new.author_id)
     return post_id
 
 
@@ -273,10 +288,12 @@ def may_boost(row: Row[Any], account_id: int) -> bool:
 
 def _is_recent(tx: Tx, new: RemotePost) -> bool:
     """Older than what a peer would still deliver is history that somebody fetched: no news for anybody."""
-    return new.created_at >= tx.now - tx.settings.federation.delivery_days * DAY
+    return new.is_news and new.created_at >= tx.now - tx.settings.federation.delivery_days * DAY
 
 
 def _tell(tx: Tx, post_id: PostId, new: RemotePost, parent: Row[Any] | None) -> None:
+    if not new.is_news:
+        return
     if not _is_recent(tx, new):
         tx.emit("update", post_id=post_id, account_id=new.author_id)
         return

@@ -169,6 +169,13 @@ def compose(tx: Tx, reading: Reading, *, local_only: bool, has_media: bool) -> C
     )
 
 
+def refuse_departed(tx: Tx, mentioned: Sequence[Row[Any]]) -> None:
+    """Raises Invalid if somebody is called whose node is no peer of the company any more."""
+    for row in mentioned:
+        if not tx.node.company.reaches(row.domain):
+            raise Invalid(f"@{acct(row)} cannot be reached: that node is not one of the company.", field="status")
+
+
 def refuse_new_audience(reading: Reading, *, local_only: bool) -> None:
     """Raises Invalid for an edit that asks for the department alone, when the post has gone further already."""
     if not local_only and reading.department:

@@ -16,9 +16,11 @@ from activitypub.errors import ProtocolError
 from node import accounts, removal
 from node.bell import JOB
 from node.errors import NodeError
+from node.federation import company, conversations, history, parting, spread
 from node.federation.actors import MOVE_JOB
 from node.federation.network import Network
 from node.federation.posts import THREAD_JOB
+from node.federation.synchronisation import SYNC_JOB, synchronise
 from node.runtime import Node, Tx
 from node.schema import job
 
@@ -63,8 +65,9 @@ class Job:
 # --- The kinds ----------------------------------------------------------------------------------------------------
 
 
-async def fetch_thread(_node: Node, network: Network, payload: Any) -> None:
+async def fetch_thread(node: Node, network: Network, payload: Any) -> None:
     await network.fetch_thread(payload["iri"])
+    await node.write(conversations.want_around, payload["iri"])
 
 
 async def move(_node: Node, network: Network, payload: Any) -> None:
@@ -86,12 +89,38 @@ async def index_people(node: Node, _network: Network, _payload: Any) -> None:
         last = await node.write(accounts.index_next, last)
 
 
+async def part(node: Node, _network: Network, payload: Any) -> None:
+    await company.refresh(node)
+    while await node.write(parting.step, payload["domain"], content=payload["content"]):
+        pass
+
+
+async def announce_roster(node: Node, network: Network, _payload: Any) -> None:
+    await company.refresh(node)
+    await network.rosters.announce()
+
+
+async def ask_for_roster(_node: Node, network: Network, _payload: Any) -> None:
+    await network.rosters.ask_somebody()
+
+
+async def meet_peer(_node: Node, network: Network, payload: Any) -> None:
+    await network.meet(payload["peer"])
+
+
 KINDS: Final[Mapping[str, Work]] = {
     THREAD_JOB: fetch_thread,
+    spread.MEET_JOB: meet_peer,
+    history.READ_JOB: history.read,
+    conversations.FETCH_JOB: conversations.fetch,
+    SYNC_JOB: synchronise,
     MOVE_JOB: move,
     accounts.PURGE_JOB: purge_account,
     accounts.KEYS_JOB: make_keys,
     accounts.INDEX_JOB: index_people,
+    parting.PART_JOB: part,
+    company.ANNOUNCE_JOB: announce_roster,
+    company.ASK_JOB: ask_for_roster,
 }
 
 

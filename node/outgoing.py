@@ -70,6 +70,10 @@ class Outgoing(Protocol):
         """Call before the row is removed."""
         ...
 
+    def tag_follows_changed(self, tx: "Tx", tag_id: int) -> None:
+        """Somebody here follows a tag, or no longer does."""
+        ...
+
     def profile_changed(self, tx: "Tx", account_id: int) -> None: ...
 
     def account_deleted(self, tx: "Tx", account_id: int) -> None:

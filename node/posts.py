@@ -78,6 +78,7 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
     reading = reading or read(draft.text, draft.spoiler, tx.settings)
     audience = drafts.audience(draft, reading, author, None if parent is None else drafts.audience_of(parent))
     composed = drafts.compose(tx, reading, local_only=audience.local_only, has_media=bool(draft.media_ids))
+    drafts.refuse_departed(tx, composed.mentioned)
     new = _new(tx, post_id, draft, composed, author, audience, parent)
     contents.store(tx, [new])
     mentioned = composed.mentioned
@@ -209,6 +210,7 @@ def _new(
         in_reply_to_iri=parent and parent.iri,
         in_reply_to_account_id=parent and parent.author_id,
         conversation_id=parent.conversation_id if parent else post_id,
+        context_iri=threads.context_of_answers(tx, parent) if parent else None,
         app_id=draft.app_id,
         created_at=tx.now,
     )

@@ -29,13 +29,12 @@ from node.config import Settings
 from node.secrets import SECRET_FILE
 from node.staging import Staging, leftovers
 
-RESTORED_AT, EPOCH = "restored_at", "epoch"
-"""Keys in `meta`: when this database came out of a backup (ms), and how often the past was rewound."""
+RESTORED_AT, EPOCH, CATCH_UP_FROM = "restored_at", "epoch", "catch_up_from"
+"""Keys in `meta`: when this database came out of a backup (ms), how often the past was rewound, and as of when it is (ms)
+until the server has begun to ask peers for what came later."""
 MANIFEST_BYTES = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
 _MEDIA_NAME = re.compile(rf"{MEDIA}/[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,200}}")
-_URL_LINE = re.compile(r"^\s*url\s*=")
-_SECTION = re.compile(r"^\s*\[(?P<name>[^\]]*)\]")
 
 Progress = Callable[[int, int], None]
 """(bytes done, bytes in all)"""
@@ -79,17 +78,7 @@ def restore(
 
 def with_database(text: str, url: str) -> str:
     """The settings with another `database.url`; everything else, comments too, stays as it is."""
-    lines, found, section = [], False, ""
-    line_of_url = f"url = {msgspec.json.encode(url).decode()}"
-    for line in text.splitlines():
-        if match := _SECTION.match(line):
-            section = match["name"].strip()
-        if section == "database" and _URL_LINE.match(line):
-            line, found = line_of_url, True
-        lines.append(line)
-    if not found:
-        lines += ["", "[database]", line_of_url]
-    return "\n".join(lines) + "\n"
+    return config.with_value(text, "database", "url", url)
 
 
 # --- checking ----------------------------------------------------------------
@@ -253,7 +242,7 @@ def _database_file(staged: Settings) -> Path:
 def _load_database(manifest: Manifest, staged: Settings, staging: Staging) -> None:
     """What was unpacked as the database, and everything in its place."""
     if manifest.engine == "sqlite":
-        _mark(staged)
+        _mark(staged, manifest.created_at)
         staging.commit()
         return
     dump = _database_file(staged)
@@ -261,7 +250,7 @@ def _load_database(manifest: Manifest, staged: Settings, staging: Staging) -> No
     backup.call([backup.program("pg_restore"), *options, str(dump)], staged.database_url)
     try:
         dump.unlink()
-        _mark(staged)
+        _mark(staged, manifest.created_at)
         staging.commit()
     except BaseException:
         _empty(staged)
@@ -310,7 +299,7 @@ def _naming(path: Path) -> Iterator[None]:
         raise
 
 
-def _mark(settings: Settings) -> None:
+def _mark(settings: Settings, made_at: int) -> None:
     now = time.time_ns() // 1_000_000
     made = backup.engine_for(settings)
     try:
@@ -319,6 +308,7 @@ def _mark(settings: Settings) -> None:
             epoch = max(now // 1000, int(before) + 1 if before and before.isdigit() else 0)
             backup.put_meta(connection, RESTORED_AT, str(now))
             backup.put_meta(connection, EPOCH, str(epoch))
+            backup.put_meta(connection, CATCH_UP_FROM, str(made_at))
     finally:
         made.dispose()
     if settings.is_sqlite and (log := Path(f"{db.sqlite_path(settings.database_url)}-wal")).exists():

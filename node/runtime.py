@@ -17,6 +17,7 @@ from sqlalchemy import Connection, CursorResult, Executable, Row, insert
 
 from node import db
 from node.bell import EVENT, JOB, Bell
+from node.company import Company
 from node.config import Settings
 from node.ids import Ids, Millis
 from node.outgoing import Outgoing
@@ -139,8 +140,16 @@ class Node:
         self.ids = ids or Ids()
         self.bell = Bell()
         self.urls = Urls(settings)
+        self.company = Company(settings, clock)
+        """Who is on the roster, as this process last read it."""
         self.relay: Callable[[Iterable[str]], None] | None = None
         """Tells other processes which bells rang (PostgreSQL)."""
+        self._parts: dict[type[Any], Any] = {}
+
+    def part(self, kind: type[T]) -> T:
+        """The one `kind` of this node, made when it is first asked for: what a feature keeps in memory."""
+        found: T = self._parts.setdefault(kind, kind())
+        return found
 
     def close(self) -> None:
         self.storage.close()

@@ -49,9 +49,10 @@ def write_files(new: NewNode) -> Settings:
 
 
 async def populate(node: Node) -> None:
-    """The node's own actor with its keys. Idempotent."""
+    """The node's own actor with its keys, and its identity. Idempotent."""
     account_id = await node.write(accounts.create_node_actor)
     await keyring.ensure(node, account_id)
+    await node.write(keyring.ensure_identity)
 
 
 def populate_now(node: Node) -> None:
@@ -85,8 +86,8 @@ port = {_port(new.domain) if development else 8000}
 url = "sqlite:///corridor.db"
 
 [federation]
-# open: any peer. allowlist: only those in `allowlist`. off: nobody.
-mode = {_toml("open" if development else "allowlist")}
+# roster: the company's nodes (`corridor join`). allowlist: only those in `allowlist`. open: any peer. off: nobody.
+mode = {_toml("open" if development else "roster")}
 allowlist = []
 # Peers on this machine's loopback addresses: for development.
 allow_loopback = {_toml(development)}

@@ -28,6 +28,8 @@ _THREADED = (
     post.c.visibility,
     post.c.local_only,
     post.c.conversation_id,
+    post.c.context_iri,
+    post.c.in_reply_to_iri,
 )
 _ORPHANS = select(post.c.id, post.c.conversation_id, post.c.visibility).where(
     post.c.in_reply_to_iri == bindparam("parent_iri"),
@@ -57,6 +59,9 @@ class Context:
 
     ancestors: list[PostId]
     descendants: list[PostId]
+    conversation_id: int
+    is_local: bool
+    """Whether all of it was written here."""
 
 
 def parent(tx: Tx, post_id: int) -> Row[Any]:
@@ -67,6 +72,17 @@ def parent(tx: Tx, post_id: int) -> Row[Any]:
     if row is None:
         raise NotFound
     return row
+
+
+def context_of_answers(tx: Tx, parent: Row[Any]) -> str | None:
+    """The collection that the answers to a post belong to, if it is known: that of whoever began the thread (FEP-7888).
+
+    `parent` has iri, local, context_iri and in_reply_to_iri.
+    """
+    if parent.context_iri is not None:
+        found: str = parent.context_iri
+        return found
+    return tx.urls.context(parent.iri) if parent.local and parent.in_reply_to_iri is None else None
 
 
 def is_counted(visibility: int) -> bool:
@@ -111,7 +127,8 @@ def context(tx: Tx, post_id: int) -> Context:
     above = sight.rows(tx, _ancestors, {"start": start.id})
     below = sight.rows(tx, _descendants, {"start": start.id})
     ancestors = [PostId(row.id) for row in sorted(above, key=lambda row: -row.depth) if row.seen]
-    return Context(ancestors, _in_reading_order(start, below))
+    is_local = all(row.local for row in (start, *above, *below))
+    return Context(ancestors, _in_reading_order(start, below), start.conversation_id, is_local)
 
 
 def _in_reading_order(start: Row[Any], below: Any) -> list[PostId]:
@@ -153,7 +170,7 @@ def _ancestors(eyes: Sight) -> Select[Any]:
         higher.c.id == walk.c.id, higher.c.in_reply_to_id.is_not(None), walk.c.depth < MAX_ANCESTORS
     )
     walk = walk.union_all(step)
-    return select(post.c.id, walk.c.depth, _seen(eyes)).join_from(walk, post, post.c.id == walk.c.id)
+    return select(post.c.id, walk.c.depth, post.c.local, _seen(eyes)).join_from(walk, post, post.c.id == walk.c.id)
 
 
 def _descendants(eyes: Sight) -> Select[Any]:
@@ -168,7 +185,7 @@ def _descendants(eyes: Sight) -> Select[Any]:
     )
     walk = walk.union_all(step)
     return (
-        select(post.c.id, post.c.author_id, walk.c.parent, _seen(eyes))
+        select(post.c.id, post.c.author_id, walk.c.parent, post.c.local, _seen(eyes))
         .join_from(walk, post, post.c.id == walk.c.id)
         .limit(MAX_DESCENDANTS)
     )

@@ -22,6 +22,10 @@ class Urls:
     def shared_inbox(self) -> str:
         return f"{self.base}/inbox"
 
+    @property
+    def history(self) -> str:
+        return f"{self.base}/history"
+
     def actor(self, username: str) -> str:
         return f"{self.base}/users/{username}"
 
@@ -34,6 +38,10 @@ class Urls:
     def followers(self, username: str) -> str:
         return f"{self.base}/users/{username}/followers"
 
+    def followers_synchronisation(self, followers_iri: str) -> str:
+        """The part of a followers collection that one host may read of its own people (FEP-8fcf)."""
+        return f"{followers_iri}_synchronization"
+
     def following(self, username: str) -> str:
         return f"{self.base}/users/{username}/following"
 
@@ -45,6 +53,10 @@ class Urls:
 
     def replies(self, post_iri: str) -> str:
         return f"{post_iri}/replies"
+
+    def context(self, post_iri: str) -> str:
+        """The conversation that a post of ours began."""
+        return f"{post_iri}/context"
 
     def activity(self, actor_iri: str, kind: str, id_: int) -> str:
         """Id of an activity without a post of its own, such as a Follow."""

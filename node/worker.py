@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 
 from node import db, jobs, media, pgbell
 from node.bell import DELIVERY, INBOX, JOB
-from node.federation import delivery, inbox, leases, outgoing
+from node.federation import delivery, history, inbox, leases, outgoing, recovery, spread, subscriptions
 from node.federation.dispatcher import Dispatcher
 from node.federation.network import Network
 from node.runtime import Node, Tx
@@ -89,7 +89,9 @@ class Worker:
         try:
             if self._node.settings.is_sqlite:
                 await self._node.write(leases.release_all)
+            await self._network.rosters.look_round()
             await self._node.write(outgoing.greet)
+            await self._node.write(recovery.catch_up)
         except Exception as error:
             log.error("the worker could not prepare", exc_info=error)
 
@@ -154,6 +156,8 @@ class Worker:
             return chore
 
         yield self._store_flavours
+        yield self._look_round
+        yield self._keep_up
         yield writing(lambda tx: delivery.expire(tx, CHUNK))
         yield writing(lambda tx: delivery.prune(tx, before=now - SET_ASIDE_DAYS * DAY_MS, limit=CHUNK))
         if kept.event_hours:
@@ -166,8 +170,16 @@ class Worker:
         if kept.unattached_media_hours:
             yield self._purge_media
 
+    async def _keep_up(self) -> bool:
+        await self._node.write(keep_up)
+        return False
+
     async def _store_flavours(self) -> bool:
         await self._network.store_flavours()
+        return False
+
+    async def _look_round(self) -> bool:
+        await self._network.rosters.look_round()
         return False
 
     async def _purge_media(self) -> bool:
@@ -175,6 +187,13 @@ class Worker:
         names = await self._node.write(media.purge_unattached, before, CHUNK)
         await asyncio.to_thread(_remove_files, self._node.settings.media_dir, names)
         return len(names) >= CHUNK
+
+
+def keep_up(tx: Tx) -> None:
+    """Peers that are new, and settings that changed: look up whom we do not know, ask for tags, read what was before."""
+    spread.introduce(tx)
+    subscriptions.settle(tx)
+    history.begin(tx)
 
 
 def prune_events(tx: Tx, *, before: int) -> int:

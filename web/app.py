@@ -16,7 +16,8 @@ from node.federation.network import Network
 from node.runtime import Node
 from node.worker import Worker
 from web import federation, health, media_files, oauth, wellknown
-from web.corridor import admin
+from web.corridor import admin, roster
+from web.corridor import peers as admin_peers
 from web.edge import Edge
 from web.limits import Limiter
 from web.mastodon import routes as mastodon
@@ -54,11 +55,13 @@ def routes() -> list[BaseRoute]:
     return [
         *federation.routes(),
         *wellknown.routes(),
+        *roster.routes(),
         *health.routes(),
         *oauth.routes(),
         *media_files.routes(),
         *mastodon.routes(),
         *admin.routes(),
+        *admin_peers.routes(),
         Mount("/static", StaticFiles(directory=STATIC), name="static"),
         *pages.routes(),
     ]

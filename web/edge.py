@@ -91,6 +91,8 @@ class Edge:
             added += _CORS
         if not has_csp:
             added.append(self._page_csp if is_page else self._machine_csp)
+        if (version := scope.get("corridor.roster")) is not None:
+            added.append((b"corridor-roster", b"%d" % version))
         budget: Budget | None = scope.get("corridor.budget")
         if budget is not None:
             added += rate_headers(budget)

@@ -31,6 +31,9 @@ from activitypub.errors import (
 from node.errors import Conflict, Forbidden, Invalid, NodeError, NotFound, Unauthorized, Unavailable, Unknown
 from web.responses import JSONBytes
 
+_WANTED = 'sig1=("@method" "@target-uri" "content-digest");created;keyid'
+"""What an inbox would take (RFC 9421, section 5; protocol R31)."""
+
 RETRY_SECONDS = 10
 """What a 503 asks callers to wait."""
 
@@ -160,7 +163,7 @@ def _protocol_error(error: ProtocolError) -> Failure:
         case Malformed():
             return Failure(400, str(error))
         case SignatureInvalid():
-            return Failure(401, str(error))
+            return Failure(401, str(error), {"Accept-Signature": _WANTED})
         case Refused() | HostRefused():
             return Failure(403, str(error))
         case KeyUnavailable(retry=retry):

@@ -24,8 +24,9 @@ from activitypub import signatures
 from activitypub.collections import Cursor, parse_cursor
 from activitypub.vocabulary import AP_TYPE, is_as2
 from node import accounts
-from node.federation import published
+from node.federation import published, synchronisation
 from node.federation.published import Gone
+from node.federation.signers import Signer
 from node.runtime import Tx
 from node.text import normalise_tag
 from node.viewer import NOBODY, SYSTEM, Viewer
@@ -56,12 +57,15 @@ def routes() -> list[BaseRoute]:
         Route("/users/{username}", person),
         Route("/users/{username}/outbox", _collection(published.outbox)),
         Route("/users/{username}/followers", _collection(published.followers)),
+        Route("/users/{username}/followers_synchronization", own_followers),
         Route("/users/{username}/following", _collection(published.following)),
         Route("/users/{username}/collections/featured", featured),
         Route("/users/{username}/statuses/{id}", note),
         Route("/users/{username}/statuses/{id}/activity", note_activity),
         Route("/users/{username}/statuses/{id}/replies", replies),
         Route("/users/{username}/activities/{kind}/{id}", activity),
+        Route("/history", history),
+        Route("/users/{username}/statuses/{id}/context", context),
         Route("/actor/activities/{kind}/{id}", activity),
         Negotiated("/tags/{name}", tag_collection),
         Negotiated("/@{username}", person),
@@ -93,6 +97,9 @@ async def _receive(request: Request) -> Response:
     if limit:  # counted for whoever signed, not for whom a request claims to be
         spend(request, "inbox", (await parts.network.signer(signed)).domain, limit)
     await parts.network.receive(signed)
+    # A peer that was away for a day sends more at once than any address may ask for: what is signed has its own limit.
+    parts.limiter.give_back("address", request.scope["corridor.address"])
+    _name_roster(request)
     return _accepted()
 
 
@@ -119,8 +126,21 @@ async def _viewer(request: Request) -> Viewer:
     headers = request.headers
     if "signature" not in headers and not parts.settings.federation.authorized_fetch:
         return replace(NOBODY, anonymous_read=True)
-    signer = await parts.network.signer(_signed(request, b""))
-    return signer.viewer
+    return (await signer_of(request)).viewer
+
+
+async def signer_of(request: Request) -> Signer:
+    """Who signed a request without a body. Raises SignatureInvalid, KeyUnavailable, Refused for whom we do not deal with."""
+    signer = await parts_of(request).network.signer(_signed(request, b""))
+    _name_roster(request)
+    return signer
+
+
+def _name_roster(request: Request) -> None:
+    """Peers tell each other in every exchange which roster they hold; the edge puts it into the answer."""
+    company = parts_of(request).node.company
+    if company.in_use:
+        request.scope["corridor.roster"] = company.version
 
 
 async def node_actor(request: Request) -> Response:
@@ -145,7 +165,7 @@ async def person(request: Request) -> Response:
 async def _actor(request: Request, account_id: int, viewer: Viewer) -> Response:
     parts = parts_of(request)
     await parts.network.ensure_keys(account_id)
-    return _as2(await parts.node.read_as(viewer, published.actor, account_id))
+    return _as2(await parts.network.vouched(await parts.node.read_as(viewer, published.actor, account_id)))
 
 
 async def note(request: Request) -> Response:
@@ -166,6 +186,11 @@ async def activity(request: Request) -> Response:
     return JSONBytes(await parts.node.read_as(viewer, published.other_activity, iri), headers=_HEADERS | _type())
 
 
+async def own_followers(request: Request) -> Response:
+    """The followers of the signer's host, for followers synchronisation (FEP-8fcf)."""
+    return await _answer(request, synchronisation.partial_collection, request.path_params["username"])
+
+
 async def featured(request: Request) -> Response:
     return await _answer(request, published.featured, request.path_params["username"])
 
@@ -173,6 +198,16 @@ async def featured(request: Request) -> Response:
 async def replies(request: Request) -> Response:
     username, post_id = request.path_params["username"], path_id(request)
     return await _answer(request, published.replies, username, post_id, _cursor(request))
+
+
+async def history(request: Request) -> Response:
+    return await _answer(request, published.history, _cursor(request))
+
+
+async def context(request: Request) -> Response:
+    """The conversation that a post of ours began (FEP-7888)."""
+    username, post_id = request.path_params["username"], path_id(request)
+    return await _answer(request, published.conversation, username, post_id, _cursor(request))
 
 
 async def tag_collection(request: Request) -> Response:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute, Route
 
 from node.addresses import Networks
 from node.errors import NodeError, NotFound
+from node.federation import company
 from node.runtime import Tx
 from web import metrics
 from web.parts import Parts, client_address, parts_of
@@ -31,11 +32,12 @@ async def livez(_request: Request) -> Response:
 
 
 async def healthz(request: Request) -> Response:
-    """200, or 503 with the reasons."""
+    """200, or 503 with the reasons. `degraded` says what does not work although people here are served."""
     reasons = await faults(parts_of(request))
     if reasons:
         return json({"status": "unavailable", "reasons": reasons}, 503, _NO_STORE)
-    return json({"status": "ok"}, headers=_NO_STORE)
+    degraded = company.troubles(parts_of(request).node.company)
+    return json({"status": "ok"} | ({"degraded": degraded} if degraded else {}), headers=_NO_STORE)
 
 
 async def faults(parts: Parts) -> list[str]:

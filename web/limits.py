@@ -48,6 +48,12 @@ class Limiter:
             self._counts[kind, key] = count
         return Budget(limit, max(0, limit - count), (window + 1) * WINDOW, count > limit)
 
+    def give_back(self, kind: str, key: str | int) -> None:
+        """Take back one request that was counted before it was known whose it is."""
+        with self._lock:
+            if count := self._counts.get((kind, key), 0):
+                self._counts[kind, key] = count - 1
+
     def seconds_left(self, budget: Budget) -> float:
         return budget.resets_at - self._clock()
 

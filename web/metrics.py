@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import ColumnElement, Executable, func, select
 
 from node.db import Figures
+from node.federation.peers import Breaker, PeerState, listing
 from node.runtime import Tx
 from node.schema import delivery, inbox_item, job, peer
 
@@ -30,8 +31,11 @@ _SET_ASIDE = {
     "delivery": select(func.count()).where(delivery.c.set_aside_at.is_not(None)),
     "job": select(func.count()).where(job.c.failed_at.is_not(None)),
 }
+PEERS_NAMED = 100
+"""Peers that have series of their own: those for which most waits. Names come from outside, and must not fill Prometheus."""
 _PEERS = select(peer.c.state, func.count().label("peers")).group_by(peer.c.state)
 _RESTING = select(func.count()).where(peer.c.failures > 0, peer.c.next_attempt_at.is_not(None))
+_BREAKERS = {Breaker.CLOSED: 0.0, Breaker.RAMP: 0.25, Breaker.FAILING: 0.5, Breaker.PROBING: 0.75, Breaker.OPEN: 1.0}
 
 
 class Requests:
@@ -105,4 +109,28 @@ def queues(tx: Tx) -> list[Metric]:
     for found in tx.rows(_PEERS):
         peers.add_metric([found.state], found.peers)
     resting = GaugeMetricFamily("corridor_peers_resting", "Peers whose breaker is open", value=tx.scalar(_RESTING) or 0)
-    return [depth, age, given_up, peers, resting]
+    return [depth, age, given_up, peers, resting, *_of_each_peer(tx)]
+
+
+def _of_each_peer(tx: Tx) -> list[Metric]:
+    waiting = GaugeMetricFamily("corridor_peer_waiting", "Activities that wait for a peer", labels=["peer"])
+    lag = GaugeMetricFamily("corridor_peer_lag_seconds", "Age of the oldest activity that waits", labels=["peer"])
+    aside = GaugeMetricFamily("corridor_peer_set_aside", "Activities given up, kept for a look", labels=["peer"])
+    breaker = GaugeMetricFamily(
+        "corridor_peer_breaker", "0 closed, 0.25 ramp, 0.5 failing, 0.75 probing, 1 open", labels=["peer"]
+    )
+    paused = GaugeMetricFamily("corridor_peer_paused", "1 while an administrator holds it", labels=["peer"])
+    status = GaugeMetricFamily("corridor_peer_last_status", "Last HTTP answer, 0 without one", labels=["peer"])
+    for one in list_busiest(tx, PEERS_NAMED):
+        waiting.add_metric([one.domain], one.waiting)
+        lag.add_metric([one.domain], one.lag_seconds or 0)
+        aside.add_metric([one.domain], one.set_aside)
+        breaker.add_metric([one.domain], _BREAKERS[one.breaker])
+        paused.add_metric([one.domain], one.paused_at is not None)
+        status.add_metric([one.domain], one.last_status or 0)
+    return [waiting, lag, aside, breaker, paused, status]
+
+
+def list_busiest(tx: Tx, limit: int) -> list[PeerState]:
+    """The peers for which most waits, then those that were sent to last."""
+    return sorted(listing(tx), key=lambda one: (-one.waiting, -(one.last_sent_at or 0), one.domain))[:limit]

@@ -11,6 +11,7 @@ from activitypub.errors import Refused
 from activitypub.vocabulary import host
 from node import accounts, social
 from node.errors import Forbidden, NotFound
+from node.federation import certified
 from node.federation.inbound import Inbound
 from node.ids import AccountId
 from node.runtime import Tx
@@ -32,10 +33,16 @@ _LOCAL_FOLLOWERS = (
 )
 
 
-def store(tx: Tx, actor: Actor) -> AccountId:
-    """Keep what an actor's own document says. The domain of a handle that was verified once stays."""
-    known = tx.first(_BY_IRI, {"iri": actor.iri})
-    return accounts.store_remote(tx, actor, domain=(known.domain if known is not None else None) or host(actor.iri))
+def store(tx: Tx, actor: Actor, *, domain: str | None = None) -> AccountId:
+    """Keep what an actor's own document says. The domain of a handle that was verified once stays; or it is `domain`.
+
+    Raises Refused for what the roster does not let us believe, Unknown for the node's actor if that must be read first.
+    """
+    actor = certified.believed(tx, actor)
+    if domain is None:
+        known = tx.first(_BY_IRI, {"iri": actor.iri})
+        domain = (known.domain if known is not None else None) or host(actor.iri)
+    return accounts.store_remote(tx, actor, domain=domain)
 
 
 def on_update(tx: Tx, inbound: Inbound) -> None:

@@ -12,12 +12,14 @@ from sqlalchemy import Row, bindparam, delete, exists, or_, select, update
 
 from node import db
 from node.bell import DELIVERY
-from node.federation import peers
+from node.federation import company, peers
 from node.runtime import Tx
 from node.schema import account, activity, delivery, peer
 
 DAY_MS = 86_400_000
 TOO_LATE = "gave up: not delivered within federation.delivery_days"
+TAKES_BACK = frozenset({"Delete", "Undo"})
+"""Activities that a peer gets even while it is drained: it has copies."""
 
 _D = delivery.c
 _WAITS = _D.set_aside_at.is_(None)
@@ -53,18 +55,36 @@ class Target:
 # --- Storing ------------------------------------------------------------------------------------------------------
 
 
-def enqueue(tx: Tx, doc: Mapping[str, Any], *, actor_id: int, about: str, key: str, to: Iterable[Target]) -> None:
+def enqueue(
+    tx: Tx,
+    doc: Mapping[str, Any],
+    *,
+    actor_id: int,
+    about: str,
+    key: str,
+    to: Iterable[Target],
+    body: bytes | None = None,
+) -> None:
     """Store an activity and one delivery for each distinct inbox of `to`, in the caller's transaction.
 
     `about` is the IRI of its object, by which a later Delete finds it; `key` orders deliveries to one peer. The document
-    is serialised once. Blocked and gone peers, and such as the settings do not admit, are left out.
+    is serialised once, unless `body` are its bytes as somebody else wrote them. Blocked and gone peers, and such as the
+    settings do not admit, are left out.
     """
-    inboxes = {one.inbox: one.domain for one in to if peers.admits(tx.settings, one.domain)}
-    known = peers.ids(tx, inboxes.values())
+    company.ready(tx)
+    inboxes = {one.inbox: one.domain for one in to if peers.admits(tx.node, one.domain)}
+    known = peers.ids(tx, inboxes.values(), draining=doc["type"] in TAKES_BACK)
     reached = [(inbox, known[domain]) for inbox, domain in inboxes.items() if domain in known]
     if not reached:
         return
-    activity_id = _store_activity(tx, doc, actor_id, about)
+    row = {
+        "iri": doc["id"],
+        "actor_id": actor_id,
+        "kind": doc["type"],
+        "object_iri": about,
+        "body": msgspec.json.encode(doc) if body is None else body,
+    }
+    activity_id = _store_activity(tx, row)
     expires_at = tx.now + int(tx.settings.federation.delivery_days * DAY_MS)
     tx.execute(
         db.insert_or_ignore(tx.dialect, delivery, ["activity_id", "inbox"]),
@@ -83,20 +103,12 @@ def enqueue(tx: Tx, doc: Mapping[str, Any], *, actor_id: int, about: str, key: s
     tx.ring(DELIVERY)
 
 
-def _store_activity(tx: Tx, doc: Mapping[str, Any], actor_id: int, about: str) -> int:
+def _store_activity(tx: Tx, row: Mapping[str, Any]) -> int:
     """Its id. One that is repeated word for word (a follow that is asked again) is stored once."""
     activity_id: int = tx.new_id()
-    row = {
-        "id": activity_id,
-        "iri": doc["id"],
-        "actor_id": actor_id,
-        "kind": doc["type"],
-        "object_iri": about,
-        "body": msgspec.json.encode(doc),
-        "created_at": tx.now,
-    }
-    if not tx.execute(db.insert_or_ignore(tx.dialect, activity, ["iri"]), row).rowcount:
-        activity_id = tx.scalar(select(activity.c.id).where(activity.c.iri == doc["id"]))
+    values = {**row, "id": activity_id, "created_at": tx.now}
+    if not tx.execute(db.insert_or_ignore(tx.dialect, activity, ["iri"]), values).rowcount:
+        activity_id = tx.scalar(select(activity.c.id).where(activity.c.iri == row["iri"]))
     return activity_id
 
 
@@ -105,7 +117,7 @@ def withdraw(tx: Tx, *, actor_id: int, about: str, kinds: Sequence[str], to: Ite
 
     Answers with the inboxes whose Create was among them: they never heard of the object.
     """
-    known = peers.ids(tx, {one.domain for one in to})
+    known = peers.ids(tx, {one.domain for one in to}, draining=True)
     if not known:
         return set()
     values = {"peer_ids": list(known.values()), "object_iri": about, "actor_id": actor_id, "kinds": list(kinds)}

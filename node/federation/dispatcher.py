@@ -18,6 +18,7 @@ from node.bell import DELIVERY
 from node.errors import NodeError, Unavailable
 from node.federation import leases
 from node.federation.leases import Item, Lease, Outcome
+from node.federation.peers import BREAKER_OPENS
 from node.runtime import Node
 from node.secrets import SecretError
 
@@ -32,9 +33,9 @@ WINDOW_SECONDS = 60.0
 """After which no further delivery of a window is begun: it must be recorded while the lease lasts."""
 TRIES_AMONG_OTHERS = 6
 """Failures of one activity, while others pass, after which it is set aside."""
-BREAKER_OPENS = 5
-"""Failures of a peer in a row."""
 BREAKER_MS, BREAKER_MAX_MS = 30_000, 3_600_000
+PAUSE_MAX_SECONDS = 86_400.0
+"""However long a peer asks to be left alone (Retry-After): what waits for it grows old."""
 RETRY_MS = (60_000, 300_000, 1_800_000, 7_200_000, 21_600_000, 43_200_000)
 """Between the tries of one activity (protocol R82)."""
 GONE = frozenset({404, 410})
@@ -62,6 +63,7 @@ class Answer:
     retry_after: float | None = None
     reached: bool = True
     """False if there was no answer at all: then the rest of the window need not be tried."""
+    status: int | None = None
 
 
 @dataclass(slots=True)
@@ -77,16 +79,16 @@ def judge(answered: Delivered) -> Answer:
     """What an HTTP answer means for the delivery and for the peer."""
     status, error = answered.status, f"answered {answered.status}"
     if 200 <= status < 300:
-        return Answer(Verdict.DONE)
+        return Answer(Verdict.DONE, status=status)
     if status == 429 or (status == 503 and answered.retry_after is not None):
-        return Answer(Verdict.BUSY, error, answered.retry_after)
+        return Answer(Verdict.BUSY, error, answered.retry_after, status=status)
     if status in GONE:
-        return Answer(Verdict.GONE, error)
+        return Answer(Verdict.GONE, error, status=status)
     if status in MAY_PASS or 300 <= status < 400:
-        return Answer(Verdict.LATER, error)
+        return Answer(Verdict.LATER, error, status=status)
     if 400 <= status < 500:
-        return Answer(Verdict.ASIDE, error)
-    return Answer(Verdict.DOWN, error)
+        return Answer(Verdict.ASIDE, error, status=status)
+    return Answer(Verdict.DOWN, error, status=status)
 
 
 class Dispatcher:
@@ -196,8 +198,7 @@ class Dispatcher:
 
     async def _send(self, item: Item) -> Answer:
         try:
-            key = await self._network.signing_key(item.actor_id)
-            return judge(await self._network.client.deliver(item.inbox, item.body, key))
+            return judge(await self._network.sender.send(item))
         except HostRefused as error:
             return Answer(Verdict.LATER, str(error))
         except FetchFailed as error:
@@ -212,7 +213,8 @@ class Dispatcher:
             for item in held.items:
                 if item.inbox == inbox and _verdict(window, item) is Verdict.GONE:
                     verdict = Verdict.ASIDE if gone else Verdict.LATER
-                    window.answers[item.id] = Answer(verdict, window.answers[item.id].error)
+                    said = window.answers[item.id]
+                    window.answers[item.id] = Answer(verdict, said.error, status=said.status)
 
     async def _gone(self, inbox: str, domain: str) -> bool:
         try:
@@ -223,8 +225,9 @@ class Dispatcher:
 
     def _outcome(self, held: Lease, window: Window) -> Outcome:
         """What the window says about each activity, and about the peer as a whole."""
-        outcome = Outcome(failures=held.failures)
         answers = window.answers
+        statuses = [answer.status for answer in answers.values() if answer.status is not None]
+        outcome = Outcome(failures=held.failures, tried=bool(answers), status=statuses[-1] if statuses else None)
         passed = any(answer.verdict is Verdict.DONE for answer in answers.values())
         down = [answer for answer in answers.values() if answer.verdict is Verdict.DOWN]
         busy = [answer for answer in answers.values() if answer.verdict is Verdict.BUSY]
@@ -256,6 +259,7 @@ class Dispatcher:
             outcome.later[item.id] = (self._node.now() + self._jittered(delay), answer.error)
 
     def _pause(self, outcome: Outcome, seconds: float, error: str) -> None:
+        seconds = min(seconds, PAUSE_MAX_SECONDS)
         outcome.paused_until = self._node.now() + int(seconds * 1000) + int(self._random() * 1000)
         outcome.error = error
 

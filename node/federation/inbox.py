@@ -20,7 +20,7 @@ from activitypub.vocabulary import ACTOR_TYPES, Iri, host
 from node import db
 from node.bell import INBOX
 from node.errors import NodeError, Unavailable, Unknown
-from node.federation import actors, follows, peers, posts, reactions, reports
+from node.federation import actors, follows, forwarding, peers, posts, reactions, reports, subscriptions
 from node.federation.inbound import Handler, Inbound
 from node.runtime import Node, Tx
 from node.schema import inbox_item
@@ -59,6 +59,10 @@ HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("Undo", "Announce"): posts.on_undo_announce,
     ("Undo", "Like"): reactions.on_undo_like,
     ("Undo", "Activity"): reactions.on_undo,
+    ("Follow", "Tag"): subscriptions.on_follow,
+    ("Accept", "Tag"): subscriptions.on_accept,
+    ("Reject", "Tag"): subscriptions.on_reject,
+    ("Undo", "Tag"): subscriptions.on_undo_follow,
 }
 
 _ABOUT_ACTORS = frozenset({"Follow", "Block", "Flag", "Move"})
@@ -131,6 +135,7 @@ class Arrived:
     peer: str
     attempts: int
     activity: Activity
+    body: bytes
 
 
 def handler_for(activity: Activity) -> Handler | None:
@@ -141,6 +146,8 @@ def handler_for(activity: Activity) -> Handler | None:
 def kind_of(activity: Activity) -> str:
     """What the activity is about, as HANDLERS names it."""
     match activity.type:
+        case "Follow" | "Accept" | "Reject" | "Undo" if subscriptions.concerns(activity):
+            return "Tag"
         case "Accept" | "Reject":
             return "Follow"
         case "Undo":
@@ -159,7 +166,10 @@ def process(tx: Tx, arrived: Arrived) -> None:
     if not tx.execute(_TAKE, {"of": arrived.id, "as": outcome}).rowcount or handler is None:
         return
     authority.check(arrived.activity, signer=Iri(arrived.signer_iri), own_origin=tx.settings.base)
+    onward = forwarding.concerned(tx, arrived.activity)
     handler(tx, Inbound(arrived.activity, arrived.peer))
+    if onward is not None:
+        forwarding.pass_on(tx, onward, arrived.activity, arrived.body, sender=arrived.peer)
 
 
 def is_due(tx: Tx) -> bool:
@@ -229,6 +239,8 @@ class Processor:
                 self._held.get(one.signer_iri) == one.id
             ):  # it was run again, with the group or alone, and needs nothing now
                 del self._held[one.signer_iri]
+            if one.activity.type == "Update" and one.activity.object == one.activity.actor:
+                self._network.forget_keys(one.activity.actor)
             if isinstance(outcome, BaseException) and not isinstance(outcome, Held):
                 await self._failed(one, outcome, settled)
         await self._settle(settled)
@@ -304,11 +316,15 @@ class Processor:
 
 
 def _read(node: Node, row: Any, blocked: frozenset[str]) -> Arrived:
-    peers.admit(node.settings, row.peer)
+    peers.admit(node, row.peer)
     if row.peer in blocked:
         raise Refused("the peer is blocked")
     activity = parse.activity(parse.load(row.body))
-    return Arrived(row.id, row.signer_iri, row.peer, row.attempts, activity)
+    if (origin := host(activity.actor)) != row.peer:  # passed on by another
+        peers.admit(node, origin)
+        if origin in blocked:
+            raise Refused("the actor's server is blocked")
+    return Arrived(row.id, row.signer_iri, row.peer, row.attempts, activity, row.body)
 
 
 def _refused(error: Exception) -> str:

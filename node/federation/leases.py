@@ -7,31 +7,54 @@ outcome of the window, if the lease is still the newest one of that peer, and ha
 Failures are of two kinds. A peer that cannot be reached, or answers nothing but 5xx, fails as a whole: its breaker
 counts, nothing of it is sent before `peer.next_attempt_at`, and the deliveries themselves stay due. An activity that
 fails while others pass has its own back-off, and is set aside when it keeps failing.
+
+A peer that comes back after its breaker was open gets a few a second first, and twice as many every ten seconds, until
+it is left to its own speed (`release_rate`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    Boolean,
+    Integer,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from node.federation import peers
 from node.federation.delivery import TOO_LATE
 from node.runtime import Tx
-from node.schema import activity, delivery, peer
+from node.schema import account, activity, delivery, peer
 
 WINDOW = 20
 LEASE_MS = 120_000
 """Longer than any window takes: within it, nobody else sends to that peer."""
 PROBE_SCAN = 200
 """How far a probe looks for an activity that has not failed yet."""
+RAMP_RATE, RAMP_DOUBLES_MS = 5, 10_000
+"""After an outage: so many deliveries in the first second, and twice as many after so long, until `peers.RAMP_MS`. Adds up
+to some 9,000 deliveries: what a day has held back is through in minutes, and fifty peers at once do not flatten it."""
+RAMP_PAUSE_MS = 900
+"""A little less than the second in which the worker looks again."""
 
-_D = delivery.c
+_D, _P = delivery.c, peer.c
 _WAITS = _D.set_aside_at.is_(None)
 
 _DUE = exists().where(_D.peer_id == peer.c.id, _WAITS, _D.next_at <= bindparam("now"))
 _SENDABLE = and_(
-    peer.c.state == peers.ACTIVE,
+    peer.c.state.in_([peers.ACTIVE, peers.DRAINING]),
+    peer.c.paused_at.is_(None),
     or_(peer.c.next_attempt_at.is_(None), peer.c.next_attempt_at <= bindparam("now")),
     or_(peer.c.lease_until.is_(None), peer.c.lease_until <= bindparam("now")),
 )
@@ -45,7 +68,7 @@ _TAKE = (
     update(peer)
     .where(peer.c.id == bindparam("of_peer"), _SENDABLE)
     .values(lease_token=peer.c.lease_token + 1, lease_until=bindparam("until"))
-    .returning(peer.c.lease_token, peer.c.failures)
+    .returning(peer.c.lease_token, peer.c.failures, peer.c.ramp_from)
 )
 # A key waits as a whole: what comes behind a failed activity about the same object may not overtake it.
 _HELD_KEYS = select(_D.ordering_key).where(_D.peer_id == bindparam("of_peer"), _WAITS, _D.next_at > bindparam("now"))
@@ -59,8 +82,11 @@ _NEXT = (
         activity.c.id.label("activity_id"),
         activity.c.actor_id,
         activity.c.body,
+        account.c.followers_iri,
+        account.c.followers_count,
     )
     .join(activity, activity.c.id == _D.activity_id)
+    .join(account, account.c.id == activity.c.actor_id)
     .where(
         _D.peer_id == bindparam("of_peer"),
         _WAITS,
@@ -104,8 +130,11 @@ _PROBE = (
         activity.c.id.label("activity_id"),
         activity.c.actor_id,
         activity.c.body,
+        account.c.followers_iri,
+        account.c.followers_count,
     )
     .join(activity, activity.c.id == _D.activity_id)
+    .join(account, account.c.id == activity.c.actor_id)
     .where(_D.id.in_(_IDS))
     .order_by(_D.id)
 )
@@ -116,22 +145,33 @@ _LATER = update(delivery).where(_D.id == bindparam("of")).values(next_at=bindpar
 _ASIDE = (
     update(delivery).where(_D.id == bindparam("of")).values(set_aside_at=bindparam("at"), last_error=bindparam("error"))
 )
+# The breaker was open, and now something was taken.
+_IS_BACK = and_(_P.failures >= peers.BREAKER_OPENS, bindparam("failed", type_=Integer) == 0)
 _SETTLE = (
     update(peer)
     .where(peer.c.id == bindparam("of"), peer.c.lease_token == bindparam("token"))
     .values(
         lease_until=bindparam("until"),
         failures=bindparam("failed"),
+        failing_since=case(
+            (bindparam("failed", type_=Integer) == 0, None), else_=func.coalesce(_P.failing_since, bindparam("now"))
+        ),
+        ramp_from=case((_IS_BACK, bindparam("now")), else_=_P.ramp_from),
         next_attempt_at=bindparam("at"),
-        last_error=func.coalesce(bindparam("error"), peer.c.last_error),
-        last_sent_at=func.coalesce(bindparam("sent"), peer.c.last_sent_at),
+        last_error=func.coalesce(bindparam("error"), _P.last_error),
+        last_status=case(
+            (bindparam("reached", type_=Boolean), bindparam("status", type_=Integer)), else_=_P.last_status
+        ),
+        last_sent_at=func.coalesce(bindparam("sent"), _P.last_sent_at),
     )
+    .returning(_P.paused_at, _P.ramp_from)
 )
+_RELEASE = update(peer).where(_P.id == bindparam("of"), _P.lease_token == bindparam("token")).values(lease_until=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One delivery of a window. `attempts` counts this try as well; `expires_at` is ms since 1970."""
+    """One delivery of a window. `attempts` counts this try as well; `followers_…` are its actor's."""
 
     id: int
     activity_id: int
@@ -140,17 +180,23 @@ class Item:
     key: str
     attempts: int
     body: bytes
+    followers_iri: str | None = None
+    followers_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to send to one peer, as long as no newer token exists. `failures` are those in a row before it."""
+    """The right to send to one peer, as long as no newer token exists. `failures` are those in a row before it.
+
+    `allowance` is how many may be sent now, these included; None if the peer is left to its own speed.
+    """
 
     peer_id: int
     domain: str
     token: int
     failures: int
     items: tuple[Item, ...]
+    allowance: int | None = None
 
 
 @dataclass(slots=True)
@@ -158,7 +204,8 @@ class Outcome:
     """What became of a window. Times are ms since 1970.
 
     `later` and `aside` are {delivery id: (when, error)} and {delivery id: error}; `untried` were not sent after all.
-    `failures`, `paused_until` and `error` are the peer's as a whole.
+    `failures`, `paused_until` and `error` are the peer's as a whole; `status` is what it answered last, None if nothing
+    that was `tried` reached it.
     """
 
     done: list[int] = field(default_factory=list)
@@ -168,6 +215,15 @@ class Outcome:
     failures: int = 0
     paused_until: int | None = None
     error: str | None = None
+    tried: bool = False
+    status: int | None = None
+
+
+def release_rate(since_ms: int | None) -> int | None:
+    """Deliveries that a peer gets in this second which came back so long ago; None: as many as it takes."""
+    if since_ms is None or not 0 <= since_ms < peers.RAMP_MS:
+        return None
+    return int(RAMP_RATE * 2 ** (since_ms / RAMP_DOUBLES_MS))
 
 
 def is_due(tx: Tx) -> bool:
@@ -182,8 +238,10 @@ def lease(tx: Tx, limit: int) -> list[Lease]:
         taken = tx.first(_TAKE, {"of_peer": candidate.id, "now": tx.now, "until": tx.now + LEASE_MS})
         if taken is None:
             continue
-        items = _probe(tx, candidate.id) if taken.failures else _window(tx, candidate.id, WINDOW)
-        leases.append(Lease(candidate.id, candidate.domain, taken.lease_token, taken.failures, items))
+        allowed = _allowance(tx, taken.ramp_from)
+        size = WINDOW if allowed is None else min(WINDOW, allowed)
+        items = _probe(tx, candidate.id) if taken.failures else _window(tx, candidate.id, size)
+        leases.append(Lease(candidate.id, candidate.domain, taken.lease_token, taken.failures, items, allowed))
     return leases
 
 
@@ -193,28 +251,37 @@ def record(tx: Tx, held: Lease, outcome: Outcome, next_window: int) -> Lease | N
     None when there is nothing more to do, or when somebody else has leased the peer meanwhile: then nothing is stored,
     and what this worker sent will be sent again, which peers recognise by the activity's id.
     """
-    goes_on = next_window > 0 and outcome.paused_until is None
-    settled = tx.execute(
+    allowed = None if held.allowance is None else held.allowance - len(held.items)
+    spent = allowed is not None and allowed <= 0
+    goes_on = next_window > 0 and outcome.paused_until is None and not spent
+    rests_until = tx.now + RAMP_PAUSE_MS if spent and outcome.paused_until is None else outcome.paused_until
+    settled = tx.first(
         _SETTLE,
         {
             "of": held.peer_id,
             "token": held.token,
             "until": tx.now + LEASE_MS if goes_on else None,
             "failed": outcome.failures,
-            "at": outcome.paused_until,
+            "now": tx.now,
+            "at": rests_until,
             "error": outcome.error,
+            "reached": outcome.tried,
+            "status": outcome.status,
             "sent": tx.now if outcome.done else None,
         },
     )
-    if not settled.rowcount:
+    if settled is None:
         return None
     _store(tx, outcome)
     if not goes_on:
         return None
-    items = _window(tx, held.peer_id, next_window)
+    if allowed is None and held.failures:  # it may have come back with this very window
+        allowed = _allowance(tx, settled.ramp_from)
+    size = next_window if allowed is None else min(next_window, allowed)
+    items = _window(tx, held.peer_id, size) if settled.paused_at is None else ()
     if items:
-        return Lease(held.peer_id, held.domain, held.token, outcome.failures, items)
-    tx.execute(update(peer).where(peer.c.id == held.peer_id, peer.c.lease_token == held.token).values(lease_until=None))
+        return Lease(held.peer_id, held.domain, held.token, outcome.failures, items, allowed)
+    tx.execute(_RELEASE, {"of": held.peer_id, "token": held.token})
     return None
 
 
@@ -223,6 +290,10 @@ def release_all(tx: Tx) -> None:
     tx.execute(
         update(peer).where(peer.c.lease_until.is_not(None)).values(lease_until=None, lease_token=peer.c.lease_token + 1)
     )
+
+
+def _allowance(tx: Tx, ramp_from: int | None) -> int | None:
+    return release_rate(None if ramp_from is None else tx.now - ramp_from)
 
 
 def _store(tx: Tx, outcome: Outcome) -> None:
@@ -267,6 +338,16 @@ def _tried(tx: Tx, rows: Sequence[Row[Any]]) -> tuple[Item, ...]:
     if fresh:
         tx.execute(_MARK_TRIED, {"ids": [row.id for row in fresh]})
     return tuple(
-        Item(row.id, row.activity_id, row.actor_id, row.inbox, row.ordering_key, row.attempts + 1, row.body)
+        Item(
+            row.id,
+            row.activity_id,
+            row.actor_id,
+            row.inbox,
+            row.ordering_key,
+            row.attempts + 1,
+            row.body,
+            row.followers_iri,
+            row.followers_count,
+        )
         for row in fresh
     )

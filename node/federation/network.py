@@ -15,13 +15,15 @@ from activitypub.client import Client
 from activitypub.documents import Activity, Actor
 from activitypub.errors import FetchFailed, KeyUnavailable, ProtocolError, Refused
 from activitypub.guard import Lookup, system_lookup
-from activitypub.signatures import SigningKey
-from activitypub.vocabulary import ACTOR_TYPES, RFC_9421, host, is_iri, same_origin
-from node import accounts, posts
+from activitypub.vocabulary import ACTOR_TYPES, RFC_9421, RFC_9421_ED25519, Iri, host, is_iri, same_origin
+from node import accounts, keyring, posts
 from node.errors import NodeError, NotFound, Unknown
-from node.federation import actors, delivery, inbox, peers
+from node.federation import actors, delivery, inbox, peers, spread, synchronisation
 from node.federation import posts as taking
-from node.federation.fetching import Fetcher, Flavours, PeerGuard, open_client
+from node.federation.fetching import Fetcher, Flavours, OwnKey, PeerGuard, open_client
+from node.federation.proving import Prover
+from node.federation.rosters import Rosters
+from node.federation.sending import Sender
 from node.federation.signers import Signer, Signers
 from node.ids import AccountId, PostId
 from node.keyring import Keyring
@@ -58,11 +60,17 @@ async def open_network(node: Node, *, lookup: Lookup = system_lookup) -> "Networ
     """The network of a node, ready to use: makes the node actor's keys if they are missing. Close it with `aclose`."""
     keys = Keyring(node)
     actor_id = (await node.read(accounts.node_actor)).id
-    own = await keys.signing_key(actor_id)
+    own_key = OwnKey(keys, actor_id)
+    await own_key.current()
+    await node.write(keyring.ensure_identity)
     flavours = Flavours(await node.read(peers.flavours))
-    guard = PeerGuard(node.settings)
-    client = open_client(node.settings, guard, flavours, signing_key=lambda: own, clock=node.clock, lookup=lookup)
-    return Network(node, client, keys=keys, flavours=flavours, guard=guard)
+    guard = PeerGuard(node.settings, node.company)
+    rosters = Rosters(node)
+    client = open_client(
+        node.settings, guard, flavours, signing_key=own_key.held, clock=node.clock, lookup=lookup, courier=rosters
+    )
+    await rosters.start(client, own_key.current)
+    return Network(node, client, keys=keys, flavours=flavours, guard=guard, own_key=own_key, rosters=rosters)
 
 
 class Network:
@@ -76,15 +84,23 @@ class Network:
         keys: Keyring | None = None,
         flavours: Flavours | None = None,
         guard: PeerGuard | None = None,
+        own_key: OwnKey | None = None,
+        rosters: Rosters | None = None,
     ) -> None:
         self.node = node
+        self.rosters = rosters or Rosters(node)
         self.client = client
         self.keys = keys or Keyring(node)
         self._flavours = flavours
-        self._fetcher = Fetcher(node, client, guard)
-        self._signers = Signers(node, self._fetcher)
+        self._fetcher = Fetcher(node, client, guard, own_key=own_key)
+        self._signers = Signers(node, self._fetcher, self._store_actor)
+        self._prover = Prover(node, self.keys)
+        self.sender = Sender(node, client, self.keys, self._prover, flavours)
+        self._followers = synchronisation.Listener(node)
+        self._node_actor_id: int | None = None
 
     async def aclose(self) -> None:
+        await self.rosters.aclose()
         await self._fetcher.aclose()
         await self.store_flavours()
         await self.client.aclose()
@@ -93,7 +109,13 @@ class Network:
 
     async def signer(self, request: signatures.Request) -> Signer:
         """Who signed a request. Raises SignatureInvalid, KeyUnavailable, or Refused for whom we do not deal with."""
-        return await self._signers.verify(request)
+        signer = await self._signers.verify(request)
+        self.rosters.heard_in(signer.domain, request.headers)
+        return signer
+
+    def forget_keys(self, actor: Iri) -> None:
+        """Its document has changed, and its keys may have: believe none of them from memory."""
+        self._signers.forget_keys_of(actor)
 
     async def receive(self, request: signatures.Request) -> bool:
         """Verify an activity and store it for the worker: all that an inbox does after size and type are checked.
@@ -111,16 +133,41 @@ class Network:
         activity = parse.activity(parse.load(request.body))
         if activity.actor == signer.iri:
             authority.check(activity, signer=signer.iri, own_origin=self.node.settings.base)
-        elif not await self._may_forward(activity):
+            stored = await self.node.write(inbox.receive, signer.iri, signer.domain, activity.iri, request.body)
+            await self._followers.heard(signer.iri, signer.account_id, request.headers)
+            return stored
+        if await self._is_proven(activity):
+            # As if the actor had sent it: once under its own ids, wherever else it comes from (R44). What waits counts
+            # for whoever passed it on.
+            authority.check(activity, signer=activity.actor, own_origin=self.node.settings.base)
+            return await self.node.write(inbox.receive, activity.actor, signer.domain, activity.iri, request.body)
+        if not await self._may_forward(activity):
             raise Refused("signed by somebody else than its actor")
         return await self.node.write(inbox.receive, signer.iri, signer.domain, activity.iri, request.body)
+
+    async def _is_proven(self, activity: Activity) -> bool:
+        """Something that another passes on, with its actor's own proof (R35).
+
+        Posts only. What somebody did once, such as a Follow, a Block or an Update of the profile, would come true again
+        whenever anybody repeats it; of posts, tombstones and times of editing tell old from new.
+        """
+        about = activity.object
+        if activity.type not in FORWARDABLE or about is None or about == activity.actor:
+            return False
+        if self.node.urls.is_ours(activity.actor) or activity.object_type in ACTOR_TYPES:
+            return False
+        try:
+            await self._signers.prover(activity.raw, activity.actor)
+        except ProtocolError:
+            return False
+        return True
 
     async def _may_forward(self, activity: Activity) -> bool:
         """Something that another passes on: worth a look at its origin if it is about a thread we know (R35, R70)."""
         about = activity.object
         if activity.type not in FORWARDABLE or about is None or about == activity.actor:
             return False
-        if not same_origin(about, activity.actor) or not peers.admits(self.node.settings, host(about)):
+        if not same_origin(about, activity.actor) or not peers.admits(self.node, host(about)):
             return False
         answers = values.iri((activity.embedded or {}).get("inReplyTo"))
         for iri in (about, answers):
@@ -181,8 +228,7 @@ class Network:
             webfinger.confirm(answer, await self._ask(answer.subject))
         found = parse.actor(await self._fetcher.document(answer.actor))
         webfinger.maps_back(answer, found)
-        self._learn_flavour(found)
-        return await self.node.write(accounts.store_remote, found, domain=answer.subject.host)
+        return await self._store_actor(found, domain=answer.subject.host)
 
     async def _ask(self, handle: webfinger.Handle) -> webfinger.Jrd:
         url = webfinger.query_url(handle.host, handle.acct, scheme=self.node.settings.node.scheme)
@@ -196,9 +242,6 @@ class Network:
     async def ensure_keys(self, account_id: int) -> None:
         """Make the keys of a local account unless they are there. NotFound for accounts that are not local."""
         await self.keys.ensure(account_id)
-
-    async def signing_key(self, account_id: int) -> SigningKey:
-        return await self.keys.signing_key(account_id)
 
     async def presence(self, iri: str) -> Presence:
         """What the actor's own address says of it just now."""
@@ -292,13 +335,53 @@ class Network:
         await self.actor(said.author)
         return await self.node.write(taking.take, said, unsolicited=unsolicited, upwards=upwards)
 
-    async def _store_actor(self, found: Actor) -> AccountId:
+    async def _store_actor(self, found: Actor, *, domain: str | None = None) -> AccountId:
+        """Keep an actor that was fetched; its node's keys are fetched first if they have to vouch for it."""
         self._learn_flavour(found)
-        return await self.node.write(actors.store, found)
+        try:
+            return await self.node.write(actors.store, found, domain=domain)
+        except Unknown as unknown:
+            own = await self._fetcher.document(unknown.iri, fresh=True, for_key=True)
+        await self.node.write(actors.store, parse.actor(own))
+        try:
+            return await self.node.write(actors.store, found, domain=domain)
+        except Unknown as unknown:
+            raise Refused(f"{found.iri} is vouched for by a key that its node does not have") from unknown
+
+    async def vouched(self, doc: dict[str, Any]) -> dict[str, Any]:
+        """The document of one of our actors with the node's proof; of the node's own as it is: that has a certificate."""
+        if doc["id"] == self.node.urls.node_actor:
+            return doc
+        if self._node_actor_id is None:
+            self._node_actor_id = int((await self.node.read(accounts.node_actor)).id)
+        return await self._prover.actor(doc, self._node_actor_id)
 
     def _learn_flavour(self, found: Actor) -> None:
         if self._flavours is not None and RFC_9421 in found.implements:
             self._flavours.advertised(host(found.iri))
+        if self._flavours is not None and RFC_9421_ED25519 in found.implements:
+            self._flavours.advertised_ed25519(host(found.iri))
+
+    async def document(self, iri: str) -> dict[str, Any]:
+        """Whatever is at `iri`, for jobs, which pause by themselves. Raises FetchFailed, Malformed, Refused.
+
+        A failure is not remembered: when the peer comes back and signs something, its key must be had at once.
+        """
+        try:
+            return await self._fetcher.document(iri, fresh=True)
+        except FetchFailed as error:
+            if error.retry:
+                self._fetcher.forget_failure(iri)
+            raise
+
+    async def take(self, doc: dict[str, Any]) -> int | None:
+        """Store a post that was asked for, as `document` gave it; what it answers is not fetched."""
+        return await self._store_post(doc, upwards=False)
+
+    async def meet(self, domain: str) -> None:
+        """Have a look at the actor of a peer's node (host[:port]). Raises as `document` does."""
+        await self._store_actor(parse.actor(await self.document(spread.node_actor(self.node.settings, domain))))
+        self.node.part(spread.Directory).forget()
 
     # --- For the worker
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row, bindparam, select, update
 from activitypub import build
 from activitypub.audience import Visibility
 from activitypub.vocabulary import PUBLIC, Iri
-from node.federation import delivery, recipients, render
+from node.federation import delivery, proving, recipients, render, spread, subscriptions
 from node.federation.delivery import Target
 from node.outgoing import Published
 from node.runtime import Tx
@@ -175,16 +175,20 @@ class Federation:
             doc = build.undo(original, iri=_undo_iri(original["id"]), actor=row.actor_iri, to=[row.target_iri])
             _send(tx, doc, row.account_id, about=row.target_iri, key=_key(row), to=recipients.at(row.target_inbox))
 
+    # --- Tags
+
+    def tag_follows_changed(self, tx: Tx, tag_id: int) -> None:
+        if spread.is_by_subscription(tx.settings):
+            subscriptions.settle(tx, tag_id)
+
     # --- Accounts
 
     def profile_changed(self, tx: Tx, account_id: int) -> None:
         row = tx.first(_ACCOUNT, {"id": account_id})
         if row is None or row.domain is not None:
             return
-        to = recipients.followers(tx, account_id)
-        if row.iri == tx.urls.node_actor:
-            to = recipients.all_peers(tx)
-        _update_actor(tx, row, to)
+        is_node = row.iri == tx.urls.node_actor
+        _update_actor(tx, row, recipients.all_peers(tx) if is_node else recipients.acquainted(tx, account_id))
 
     def account_deleted(self, tx: Tx, account_id: int) -> None:
         """Copies may be anywhere, so every peer is told. The account's keys must stay until this is delivered."""
@@ -267,13 +271,15 @@ def _update_actor(tx: Tx, row: Row[Any], to: Sequence[Target]) -> None:
     if not to:
         return
     delivery.withdraw(tx, actor_id=row.id, about=row.iri, kinds=["Update"], to=to)
+    described = render.actor(tx, row.id)
     doc = build.update(
-        render.actor(tx, row.id),
+        described,
         iri=_new_iri(tx, row.iri, "Update"),
         actor=row.iri,
         to=[PUBLIC],
         cc=[row.followers_iri] if row.followers_iri else [],
     )
+    doc["object"] = proving.vouched(tx, described)
     delivery.enqueue(tx, doc, actor_id=row.id, about=row.iri, key=row.iri, to=to)
 
 

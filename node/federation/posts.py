@@ -1,6 +1,7 @@
 """Posts and boosts of peers' people: what is taken, how it is read, and how it changes and ends."""
 
 import hashlib
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -13,7 +14,7 @@ from activitypub.errors import Refused
 from activitypub.vocabulary import PUBLIC, Iri
 from node import accounts, html, posts
 from node.errors import Forbidden, NotFound, Unknown
-from node.federation import peers
+from node.federation import peers, subscriptions
 from node.federation.inbound import Inbound
 from node.ids import PostId
 from node.runtime import Tx
@@ -107,6 +108,11 @@ def on_delete(tx: Tx, inbound: Inbound) -> None:
 
 def on_announce(tx: Tx, inbound: Inbound) -> None:
     """A boost. The boosted post is fetched from its own origin if it is not here, never believed as it is sent along."""
+    announce(tx, inbound)
+
+
+def announce(tx: Tx, inbound: Inbound, *, is_news: bool = True) -> None:
+    """The same of what is news, or was: then nobody is told."""
     booster = accounts.acting(tx, inbound.actor_iri)
     boosted = tx.first(_ROW, {"iri": inbound.object_iri})
     if boosted is None:
@@ -127,6 +133,7 @@ def on_announce(tx: Tx, inbound: Inbound) -> None:
             created_at=_clamped(tx, said.published),
             object_type="Announce",
             boost_of_id=boosted.id,
+            is_news=is_news,
         ),
     )
 
@@ -155,10 +162,11 @@ def undo_by_iri(tx: Tx, actor_iri: str, iri: str) -> bool:
 # --- Taking posts -------------------------------------------------------------------------------------------------
 
 
-def take(tx: Tx, said: Post, *, unsolicited: bool, upwards: bool = True) -> PostId | None:
+def take(tx: Tx, said: Post, *, unsolicited: bool, upwards: bool = True, is_news: bool = True) -> PostId | None:
     """Store a post, or an edit of one that is here; None if it is not kept. Its author vouched for it, or its origin did.
 
-    `unsolicited` posts are kept only if they concern us; `upwards` has what it answers fetched later.
+    `unsolicited` posts are kept only if they concern us; `upwards` has what it answers fetched later. Nobody is told of what
+    `is_news` no more.
     Raises Unknown for an author who is not stored.
     """
     if tx.urls.is_ours(said.iri):
@@ -171,6 +179,7 @@ def take(tx: Tx, said: Post, *, unsolicited: bool, upwards: bool = True) -> Post
     if author.gone_at is not None or author.suspended_at is not None:
         raise Forbidden("the author is suspended here, or gone")
     remote, mentioned_here = read(tx, said, author)
+    remote = remote if is_news else replace(remote, is_news=False)
     if author.stored_id is not None:
         authority.may_update(author.stored_by, said.author)
         posts.update_remote(tx, author.stored_id, remote)
@@ -210,6 +219,7 @@ def read(tx: Tx, said: Post, author: Any) -> tuple[posts.RemotePost, bool]:
         tags=said.hashtags,
         attachments=said.attachments,
         poll=said.poll,
+        context_iri=said.context,
     )
     return remote, any(row.domain is None for row in people)
 
@@ -235,9 +245,12 @@ def _clamped(tx: Tx, moment: int | None) -> int:
 def _concerns_us(tx: Tx, remote: posts.RemotePost, *, followed_here: bool) -> bool:
     if remote.visibility == Visibility.DIRECT:
         return False
-    if remote.visibility <= Visibility.UNLISTED and peers.takes_everything(tx.settings):
+    # Of what is not listed, edits come too, to wherever a copy may be: they must not be what makes one.
+    if remote.visibility == Visibility.PUBLIC and peers.takes_everything(tx.settings):
         return True
     if followed_here:
+        return True
+    if remote.visibility == Visibility.PUBLIC and subscriptions.is_asked_for(tx, remote.tags):
         return True
     answers = remote.in_reply_to_iri
     public = remote.visibility <= Visibility.UNLISTED

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, literal_column, select, text
 
 from activitypub import build
 from activitypub.audience import Visibility
@@ -33,6 +33,10 @@ _ACTIVITY = (
     .join(account, account.c.id == activity.c.actor_id)
     .where(activity.c.iri == bindparam("iri"), account.c.suspended_at.is_(None))
 )
+# As the partial indexes have it: SQLite compares the words of the condition.
+_PUBLIC_HERE = and_(post.c.visibility == literal_column("0"), text("post.local"))
+_PUBLIC_POSTS = and_(_PUBLIC_HERE, post.c.boost_of_id.is_(None))
+_PUBLIC_BOOSTS = and_(_PUBLIC_HERE, post.c.boost_of_id.is_not(None))
 _TAG = select(tag.c.id, tag.c.name).where(tag.c.name == bindparam("name"))
 
 
@@ -82,7 +86,7 @@ def post_activity(tx: Tx, username: str, post_id: int) -> Doc:
 def _seen(tx: Tx, username: str, post_id: int) -> Row[Any]:
     author = local(tx, username)
     found = tx.first(
-        select(post.c.id, post.c.iri).where(
+        select(post.c.id, post.c.iri, post.c.in_reply_to_iri, post.c.boost_of_id).where(
             post.c.id == post_id, post.c.author_id == author.id, _published(), visible(tx.viewer)
         )
     )
@@ -222,6 +226,21 @@ def replies(tx: Tx, username: str, post_id: int, cursor: Cursor | None) -> Doc:
     return keyset_page(collection, _reply_rows(tx, statement, cursor), cursor=cursor, limit=PAGE)
 
 
+def conversation(tx: Tx, username: str, post_id: int, cursor: Cursor | None) -> Doc:
+    """Every post of a thread that the reader may see, by IRI: owned by whoever began it, which must be here (FEP-7888)."""
+    root = _seen(tx, username, post_id)
+    if root.in_reply_to_iri is not None or root.boost_of_id is not None:
+        raise NotFound
+    collection = Iri(tx.urls.context(root.iri))
+    if cursor is None:
+        page = paged(collection, total=None)
+    else:
+        belongs = and_(post.c.conversation_id == root.id, post.c.local_only.is_(False), post.c.boost_of_id.is_(None))
+        statement = select(post.c.id, post.c.iri).where(belongs, visible(tx.viewer))
+        page = keyset_page(collection, _reply_rows(tx, statement, cursor), cursor=cursor, limit=PAGE)
+    return page | {"attributedTo": local(tx, username).iri}
+
+
 def _reply_rows(tx: Tx, statement: Select[Any], cursor: Cursor) -> list[tuple[int, Any]]:
     rows: list[tuple[int, Any]] = [(row.id, Iri(row.iri)) for row in tx.rows(_page(statement, post.c.id, cursor))]
     return _newest_first(rows, cursor)
@@ -247,6 +266,26 @@ def tagged(tx: Tx, name: str, cursor: Cursor | None) -> Doc:
     ids = tx.scalars(_page(statement, post.c.id, cursor))
     notes = render.notes(tx, ids)
     rows: list[tuple[int, Any]] = [(id_, notes[id_]) for id_ in _newest_first(ids, cursor) if id_ in notes]
+    return keyset_page(collection, rows, cursor=cursor, limit=PAGE)
+
+
+def history(tx: Tx, cursor: Cursor | None) -> Doc:
+    """Public posts and boosts of everybody here, newest first, as the activities that brought them: what a peer reads
+    that is new to the company, or lost some days. NotFound for whoever has not signed.
+    """
+    if tx.viewer.kind not in (Kind.REMOTE, Kind.PEER, Kind.SYSTEM):
+        raise NotFound
+    collection = Iri(tx.urls.history)
+    if cursor is None:
+        return paged(collection, total=None)
+    ids = [
+        id_
+        for what in (_PUBLIC_POSTS, _PUBLIC_BOOSTS)
+        for id_ in tx.scalars(_page(select(post.c.id).where(what, _published(), visible(tx.viewer)), post.c.id, cursor))
+    ]
+    ids = sorted(ids, reverse=cursor.after is None)[: PAGE + 1]
+    found = render.activities(tx, ids)
+    rows: list[tuple[int, Any]] = [(id_, found[id_]) for id_ in _newest_first(ids, cursor) if id_ in found]
     return keyset_page(collection, rows, cursor=cursor, limit=PAGE)
 
 

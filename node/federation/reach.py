@@ -1,6 +1,7 @@
 """Whether this node and a peer can talk: `corridor peers test`. Step by step, so that the first fault names the cause."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 
@@ -11,6 +12,7 @@ from activitypub.answers import Fetched
 from activitypub.errors import FetchFailed, HostRefused, Malformed, ProtocolError
 from activitypub.guard import GuardedResolver, Lookup, system_lookup
 from activitypub.vocabulary import normal_authority
+from node.company import Company
 from node.config import ConfigError, Settings
 from node.doctor import Finding, State, fault, ok, warn
 from node.errors import Invalid
@@ -48,14 +50,14 @@ async def test(node: Node, domain: str) -> list[Finding]:
 async def of_allowlist(settings: Settings, *, lookup: Lookup = system_lookup) -> list[Finding]:
     """For the doctor: whether our own guard lets us talk to the peers that the settings list. Nothing is sent to them."""
     try:
-        PeerGuard(settings)
+        PeerGuard(settings, Company(settings, time.time))
     except ConfigError as error:
         return [fault("peers", str(error), "put the setting right; the node does not start with it")]
     listed = peers.listed(settings) - {settings.node.domain} if settings.federation.mode == "allowlist" else ()
     found: list[Finding] = []
 
     async def look(peer: str) -> None:
-        if (way := await _barred(settings, peer, lookup=lookup)) is not None:
+        if (way := await _barred(settings, Company(settings, time.time), peer, lookup=lookup)) is not None:
             found.append(way)
 
     try:
@@ -69,12 +71,12 @@ async def of_allowlist(settings: Settings, *, lookup: Lookup = system_lookup) ->
     return sorted(found, key=lambda one: one.message)
 
 
-async def _barred(settings: Settings, peer: str, *, lookup: Lookup = system_lookup) -> Finding | None:
+async def _barred(settings: Settings, company: Company, peer: str, *, lookup: Lookup = system_lookup) -> Finding | None:
     """A fault if our guard would refuse every connection to the peer: being allowed does not open private addresses.
 
     None also for a name that has no address just now: that is another matter.
     """
-    guard = PeerGuard(settings)
+    guard = PeerGuard(settings, company)
     try:
         url = guard.check_url(f"{settings.node.scheme}://{peer}/")
         await GuardedResolver(guard, lookup).resolve(url.raw_host or "", url.port or 0)
@@ -96,7 +98,7 @@ def _how_to_open(guard: PeerGuard, url: URL) -> str:
 
 async def _steps(network: Network, peer: str) -> AsyncIterator[Finding]:
     yield await _allowed(network.node, peer)
-    if (way := await _barred(network.node.settings, peer)) is not None:
+    if (way := await _barred(network.node.settings, network.node.company, peer)) is not None:
         yield way
         return
     base = f"{network.node.settings.node.scheme}://{peer}"
@@ -112,12 +114,18 @@ async def _steps(network: Network, peer: str) -> AsyncIterator[Finding]:
 
 async def _allowed(node: Node, peer: str) -> Finding:
     try:
-        peers.admit(node.settings, peer)
+        peers.admit(node, peer)
     except ProtocolError as error:
-        return fault("allowed", str(error), "see federation.mode and federation.allowlist")
+        return fault("allowed", str(error), _how_to_admit(node))
     if await node.read(peers.is_blocked, peer):
         return fault("allowed", f"{peer} is blocked here", f"corridor peers unblock {peer}")
     return ok("allowed", f"{peer} may be a peer")
+
+
+def _how_to_admit(node: Node) -> str:
+    if node.settings.federation.mode != "roster":
+        return "see federation.mode and federation.allowlist"
+    return "ask the company's administrator for a roster that lists it, and `corridor join` with what they send"
 
 
 async def _software(network: Network, base: str, answer: Fetched) -> Finding:

@@ -2,6 +2,8 @@
 
 What is for many goes to a shared inbox where there is one; what is for few goes to their own (protocol R71). Suspended and
 gone accounts get nothing. Which peers are blocked or not admitted is `delivery.enqueue`'s business.
+
+What is public goes to every chosen peer besides (`spread`). Where that reaches all of them, nobody is looked up.
 """
 
 from collections.abc import Iterable
@@ -23,10 +25,13 @@ from sqlalchemy import (
 
 from activitypub.audience import Visibility
 from activitypub.vocabulary import host
+from node import db
+from node.federation import spread
 from node.federation.delivery import Target
+from node.federation.spread import Reach
 from node.outgoing import Published
 from node.runtime import Tx
-from node.schema import account, favourite, follow, mention, post
+from node.schema import account, favourite, follow, mention, post, post_tag, tag_subscriber
 from node.schema.meta import Id
 
 _A = account.c
@@ -67,6 +72,11 @@ _TO_FOLLOWERS = _shared(_FOLLOWERS)
 _ONE = select(bindparam("account_id", type_=Id))
 _TO_ONE = _personal(_ONE)
 _TO_FOLLOWERS_AND_ONE = _shared(union(_FOLLOWERS, _ONE))
+_SUBSCRIBED = select(tag_subscriber.c.inbox).distinct()
+_TO_SUBSCRIBERS = _SUBSCRIBED.where(db.among(tag_subscriber.c.tag_id, "tags"))
+_TO_SUBSCRIBERS_OF = _SUBSCRIBED.join(post_tag, post_tag.c.tag_id == tag_subscriber.c.tag_id).where(
+    post_tag.c.post_id == _POST
+)
 _TO_PEERS = select(_A.shared_inbox.label("inbox")).distinct().where(_A.shared_inbox.is_not(None), _REMOTE)
 
 
@@ -77,8 +87,14 @@ def audience(tx: Tx, author_id: int, post_id: int, visibility: int) -> list[Targ
     """
     if visibility == Visibility.DIRECT:
         return _targets(tx, _TO_MENTIONED, {"post_id": post_id})
-    statement = _TO_NARROW if visibility == Visibility.FOLLOWERS else _TO_AUDIENCE
-    return _targets(tx, statement, {"author_id": author_id, "post_id": post_id})
+    values = {"author_id": author_id, "post_id": post_id}
+    if visibility != Visibility.PUBLIC:
+        return _targets(tx, _TO_NARROW if visibility == Visibility.FOLLOWERS else _TO_AUDIENCE, values)
+    reach = spread.of_public(tx)
+    found = [] if reach.whole else tx.scalars(_TO_AUDIENCE, values)
+    if spread.is_by_subscription(tx.settings):
+        found += tx.scalars(_TO_SUBSCRIBERS_OF, {"post_id": post_id})
+    return _besides(reach, found)
 
 
 def audience_of_new(tx: Tx, new: Published) -> list[Target]:
@@ -87,22 +103,40 @@ def audience_of_new(tx: Tx, new: Published) -> list[Target]:
     mentioned = [row for row in new.mentioned if _is_reached(row)]
     if visibility == Visibility.DIRECT:
         return _to(row.inbox for row in mentioned)
+    reach = spread.of_public(tx) if visibility == Visibility.PUBLIC else Reach()
+    if reach.whole:
+        return _besides(reach, [])
     if new.answered_id is None or visibility == Visibility.FOLLOWERS:
         found = tx.scalars(_TO_FOLLOWERS, {"author_id": new.post.author_id})
     else:
         found = tx.scalars(_TO_FOLLOWERS_AND_ONE, {"author_id": new.post.author_id, "account_id": new.answered_id})
-    return _to([*found, *(row.inbox if row.shared_inbox is None else row.shared_inbox for row in mentioned)])
+    found += [row.inbox if row.shared_inbox is None else row.shared_inbox for row in mentioned]
+    if new.tags and visibility == Visibility.PUBLIC and spread.is_by_subscription(tx.settings):
+        found += tx.scalars(_TO_SUBSCRIBERS, {"tags": [row.id for row in new.tags]})
+    return _besides(reach, found)
 
 
 def involved(tx: Tx, author_id: int, post_id: int, visibility: int) -> list[Target]:
-    """The audience and everybody who boosted, favourited or answered it, and so has a copy."""
+    """The audience and everybody who boosted, favourited or answered it, and so has a copy.
+
+    Of what is for all, copies may be at any of the chosen peers, whoever it was sent to.
+    """
     if visibility == Visibility.DIRECT:
         return audience(tx, author_id, post_id, visibility)
-    return _targets(tx, _TO_INVOLVED, {"author_id": author_id, "post_id": post_id})
+    reach = spread.everyone(tx) if visibility <= Visibility.UNLISTED else Reach()
+    if reach.whole:
+        return _besides(reach, [])
+    return _besides(reach, tx.scalars(_TO_INVOLVED, {"author_id": author_id, "post_id": post_id}))
 
 
 def followers(tx: Tx, author_id: int) -> list[Target]:
     return _targets(tx, _TO_FOLLOWERS, {"author_id": author_id})
+
+
+def acquainted(tx: Tx, account_id: int) -> list[Target]:
+    """Who is told of a changed profile: followers, and every chosen peer, since posts with the old one may be there."""
+    reach = spread.everyone(tx)
+    return _besides(reach, [] if reach.whole else tx.scalars(_TO_FOLLOWERS, {"author_id": account_id}))
 
 
 def one(tx: Tx, account_id: int) -> list[Target]:
@@ -120,12 +154,20 @@ def at(inbox: str | None) -> list[Target]:
 
 
 def all_peers(tx: Tx) -> list[Target]:
-    """The shared inboxes of every peer whose people are known here."""
-    return _targets(tx, _TO_PEERS, {})
+    """The shared inboxes of every chosen peer, and of every other whose people are known here."""
+    reach = spread.everyone(tx)
+    return _besides(reach, [] if reach.whole else tx.scalars(_TO_PEERS))
 
 
 def _targets(tx: Tx, statement: Select[Any], values: dict[str, Any]) -> list[Target]:
     return _to(tx.scalars(statement, values))
+
+
+def _besides(reach: Reach, inboxes: Iterable[str]) -> list[Target]:
+    """The peers of `reach`, each once, and those others that the inboxes are of."""
+    known = [Target(inbox, host(inbox)) for inbox in reach.inboxes.values()]
+    covered = {one.domain for one in known}
+    return [*known, *(one for one in _to(inboxes) if one.domain not in covered)]
 
 
 def _to(inboxes: Iterable[str]) -> list[Target]:

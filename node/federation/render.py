@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import BindParameter, Row, bindparam, select
 
-from activitypub import build
+from activitypub import build, certificates
 from activitypub.audience import Visibility, addressing
 from activitypub.documents import Actor, Attachment, Field, Mention, Option, Poll, Post
-from activitypub.vocabulary import RFC_9421, Iri
+from activitypub.vocabulary import RFC_9421, RFC_9421_ED25519, Iri
 from node import keyring
 from node.contents import NewPost
 from node.errors import NotFound
@@ -205,8 +205,16 @@ def _note(tx: Tx, row: Row[Any] | NewPost, around: _Around) -> Doc:
         hashtags=tuple(one.display for one in tags),
         attachments=tuple(_attachment(tx, one) for one in around.files),
         poll=_poll(around.question),
+        context=_context(tx, row),
     )
     return build.note(shown, replies=Iri(tx.urls.replies(row.iri)), tag_base=tx.urls.tag_collection(""))
+
+
+def _context(tx: Tx, row: Row[Any] | NewPost) -> Iri | None:
+    """The collection of the conversation (FEP-7888): that of the post which began it, if that is known."""
+    if row.context_iri is not None:
+        return Iri(row.context_iri)
+    return Iri(tx.urls.context(row.iri)) if row.in_reply_to_iri is None else None
 
 
 def _attachment(tx: Tx, file: Row[Any]) -> Attachment:
@@ -244,7 +252,10 @@ def actor(tx: Tx, account_id: int) -> Doc:
     row = tx.first(_ACCOUNT, {"account_id": account_id})
     if row is None or row.domain is not None or row.gone_at is not None or row.suspended_at is not None:
         raise NotFound
-    return build.actor(_actor(tx, row), generator=Iri(tx.urls.node_actor))
+    doc = build.actor(_actor(tx, row), generator=Iri(tx.urls.node_actor))
+    if row.iri == tx.urls.node_actor and (certificate := keyring.certificate(tx)) is not None:
+        doc[certificates.PROPERTY] = certificate
+    return doc
 
 
 def _actor(tx: Tx, row: Row[Any]) -> Actor:
@@ -276,5 +287,6 @@ def _actor(tx: Tx, row: Row[Any]) -> Actor:
         manager=row.manager_iri,
         executive=row.executive,
         away_until=row.away_until,
-        implements=(RFC_9421,),
+        implements=(RFC_9421, RFC_9421_ED25519),
+        history=Iri(tx.urls.history) if row.iri == tx.urls.node_actor else None,
     )

@@ -5,6 +5,7 @@ Times are integers: milliseconds since 1970, UTC. Ids of accounts and posts come
 
 from node.schema.accounts import account, account_key, login
 from node.schema.auth import oauth_app, oauth_code, oauth_token, web_session
+from node.schema.company import peer_history, roster, tag_subscriber, tag_subscription
 from node.schema.federation import activity, delivery, inbox_item, peer, tombstone
 from node.schema.media import media
 from node.schema.meta import metadata
@@ -51,6 +52,7 @@ __all__ = [
     "oauth_code",
     "oauth_token",
     "peer",
+    "peer_history",
     "pin",
     "poll",
     "poll_vote",
@@ -59,8 +61,11 @@ __all__ = [
     "post_link",
     "post_tag",
     "report",
+    "roster",
     "tag",
     "tag_follow",
+    "tag_subscriber",
+    "tag_subscription",
     "tombstone",
     "web_session",
 ]

@@ -20,7 +20,7 @@ peer = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=True),
     Column("domain", String(255), nullable=False, unique=True),  # host[:port]
-    Column("state", String(16), nullable=False, server_default="active"),  # active | blocked | gone
+    Column("state", String(16), nullable=False, server_default="active"),  # active | draining | blocked | gone
     Column("software", String(127)),
     Column("flavour", String(16)),  # signature flavour that it took last: cavage | rfc9421
     Column(
@@ -28,7 +28,12 @@ peer = Table(
     ),  # rises with every lease; results of an older one are void
     Column("lease_until", Millis),
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
+    Column("failing_since", Millis),  # when the first of them was
+    Column("last_status", Integer),  # what it answered last to a delivery; NULL if that did not reach it
     Column("next_attempt_at", Millis),  # breaker: nothing is sent before
+    Column("paused_at", Millis),  # by the administrator: what is for it waits
+    Column("ramp_from", Millis),  # when it came back after an outage: the release rate rises from then on
+    Column("certificate", Text),  # its node's working keys, signed with the identity key that the roster pins (JSON)
     Column("last_error", Text),
     Column("last_sent_at", Millis),
     Column("last_received_at", Millis),
@@ -40,11 +45,13 @@ activity = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=False),
     Column("iri", Text, nullable=False, unique=True),
-    Column("actor_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("actor_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
     Column("kind", String(32), nullable=False),  # activity type
     Column("object_iri", Text),
     Column("body", LargeBinary, nullable=False),  # serialised once; every delivery sends these bytes
     Column("created_at", Millis, nullable=False),
+    # What is still on its way about one object, for an edit or a deletion of it.
+    Index("ix_activity_actor_id_object_iri", "actor_id", "object_iri"),
 )
 
 delivery = Table(
@@ -68,8 +75,10 @@ delivery = Table(
         sqlite_where=text("set_aside_at IS NULL"),
         postgresql_where=text("set_aside_at IS NULL"),
     ),
+    # Finds what is due, and what is put off, among very many of one peer.
     Index(
-        "ix_delivery_next_at",
+        "ix_delivery_peer_id_next_at",
+        "peer_id",
         "next_at",
         sqlite_where=text("set_aside_at IS NULL"),
         postgresql_where=text("set_aside_at IS NULL"),

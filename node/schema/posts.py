@@ -39,6 +39,7 @@ post = Table(
     Column("in_reply_to_iri", Text),  # kept when the parent is not here
     Column("in_reply_to_account_id", Id),
     Column("conversation_id", Id, nullable=False),  # id of the oldest post of the thread that is known here
+    Column("context_iri", Text),  # remote: the collection of the conversation, when the post names one (FEP-7888)
     Column("app_id", Id),  # the client it was written with (local)
     Column("created_at", Millis, nullable=False),
     Column("edited_at", Millis),
@@ -74,6 +75,12 @@ post = Table(
         "id",
         sqlite_where=text("visibility = 0 AND boost_of_id IS NULL AND local"),
         postgresql_where=text("visibility = 0 AND boost_of_id IS NULL AND local"),
+    ),
+    Index(
+        "ix_post_public_local_boost",
+        "id",
+        sqlite_where=text("visibility = 0 AND boost_of_id IS NOT NULL AND local"),
+        postgresql_where=text("visibility = 0 AND boost_of_id IS NOT NULL AND local"),
     ),
     # One boost of a post per person, also when two requests race.
     Index(

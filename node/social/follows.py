@@ -72,6 +72,8 @@ def follow(tx: Tx, target_id: int, *, boosts: bool | None = None, notify: bool |
         return _choose(tx, existing, boosts, notify)
     if not _may_follow(tx, follower, target):
         raise Forbidden
+    if not tx.node.company.reaches(target.domain):
+        raise Forbidden("That person's department is not one of the company's any more")
     row = _new(tx, follower, target, None) | {"show_boosts": boosts is not False, "notify": notify is True}
     if target.domain is not None:
         row["iri"] = tx.urls.activity(follower.iri, "follow", row["id"])

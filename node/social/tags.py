@@ -20,6 +20,7 @@ def follow_tag(tx: Tx, name: str) -> int:
     tag_id = next(iter(found.values()))
     row = {"account_id": me(tx), "tag_id": tag_id, "created_at": tx.now}
     tx.execute(db.insert_or_ignore(tx.dialect, tag_follow, ["account_id", "tag_id"]), row)
+    tx.outgoing.tag_follows_changed(tx, tag_id)
     return tag_id
 
 
@@ -27,6 +28,7 @@ def unfollow_tag(tx: Tx, name: str) -> None:
     """Idempotent. NotFound for a tag that nobody ever used or followed."""
     tag_id = tags.get(tx, name).id
     tx.execute(delete(tag_follow).where(tag_follow.c.account_id == me(tx), tag_follow.c.tag_id == tag_id))
+    tx.outgoing.tag_follows_changed(tx, tag_id)
 
 
 def followed_tags(tx: Tx, page: Page) -> list[int]:

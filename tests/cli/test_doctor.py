@@ -49,10 +49,10 @@ def test_a_new_node_has_every_check_and_no_fault(corridor: Corridor, eng: Path) 
     found = checks(corridor, healthy=True)
     assert set(found) == {
         *("settings", "files", "secret", "disk", "schema", "identity", "keys", "integrity", "clock", "search"),
-        *("queues", "deliveries", "backup"),
+        *("queues", "deliveries", "backup", "company"),
     }
     warned = {name for name, one in found.items() if one["state"] == "warn"}
-    assert warned == {"settings", "backup"}  # it has no peers and no backup yet
+    assert warned == {"company", "backup"}  # it has joined no company and has no backup yet
     text = corridor("doctor").out
     assert text.endswith("The node is healthy.\n")
     assert "ok     secret: " in text
@@ -75,7 +75,7 @@ def test_another_secret_is_found(corridor: Corridor, eng: Path) -> None:
     found = checks(corridor, healthy=False)
     assert found["secret"]["state"] == "ok"
     assert found["keys"]["state"] == "fault"
-    assert "opens 0 of 2 keys" in found["keys"]["message"]
+    assert "opens 0 of 3 keys" in found["keys"]["message"]
     assert found["identity"]["state"] == "fault"
     assert "secret.key" in found["identity"]["advice"]
 
@@ -96,7 +96,7 @@ def test_a_public_key_that_does_not_belong_to_the_private_one_is_found(corridor:
 def test_a_damaged_key_is_found(corridor: Corridor, eng: Path) -> None:
     _write(eng, lambda tx: tx.execute(update(account_key).where(account_key.c.kind == "rsa").values(private=b"x" * 40)))
     found = checks(corridor, healthy=False)
-    assert "opens 1 of 2 keys" in found["keys"]["message"]
+    assert "opens 2 of 3 keys" in found["keys"]["message"]
     assert "https://eng.example/actor#main-key" in found["keys"]["message"]
 
 
@@ -268,6 +268,7 @@ def test_doubtful_settings_are_found(
 def test_a_listed_peer_at_a_private_address_or_an_odd_port_is_found_until_it_is_a_private_peer_too(
     corridor: Corridor, small: Path, monkeypatch: pytest.MonkeyPatch, peer: str, entry: str, reason: str
 ) -> None:
+    monkeypatch.setenv("CORRIDOR_FEDERATION__MODE", "allowlist")
     monkeypatch.setenv("CORRIDOR_FEDERATION__ALLOWLIST", json.dumps(["8.8.8.8", peer, "eng.example"]))
     fault = the_fault(corridor)
     assert fault["check"] == "peers"
@@ -275,7 +276,7 @@ def test_a_listed_peer_at_a_private_address_or_an_odd_port_is_found_until_it_is_
     assert f'add "{entry}" to federation.private_peers' in fault["advice"]
     monkeypatch.setenv("CORRIDOR_FEDERATION__MODE", "off")
     assert "peers" not in checks(corridor, healthy=True)
-    monkeypatch.delenv("CORRIDOR_FEDERATION__MODE")
+    monkeypatch.setenv("CORRIDOR_FEDERATION__MODE", "allowlist")
     monkeypatch.setenv("CORRIDOR_FEDERATION__PRIVATE_PEERS", json.dumps([entry]))
     if peer == "sales.example:8443":
         return  # the rest would ask a name server

@@ -72,7 +72,7 @@ def test_what_init_writes_for_production_is_safe(corridor: Corridor, tmp_path: P
     corridor("init", tmp_path / "n", *WORDS)
     settings = config.load(tmp_path / "n" / "corridor.toml")
     config.refuse_unsafe(settings, "0.0.0.0")
-    assert settings.federation.mode == "allowlist"
+    assert settings.federation.mode == "roster"
     assert settings.accounts.registration == "closed"
     assert not settings.federation.allow_loopback
 

@@ -1,5 +1,7 @@
 """`corridor peers`: what is known of other nodes, blocking them, and whether one can talk to them."""
 
+import asyncio
+import io
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -8,15 +10,16 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
+from node import accounts
 from node.assembly import open_node
 from node.config import Settings
 from node.doctor import State
 from node.errors import Invalid
 from node.federation import peers, reach
-from node.runtime import Node
-from node.schema import peer
+from node.runtime import Node, Tx
+from node.schema import activity, delivery, peer
 from node.secrets import create_secret
 from tests.cli.conftest import Corridor, opened
 from tests.conftest import make_settings
@@ -32,7 +35,8 @@ def test_peers_are_listed_with_what_is_wrong(corridor: Corridor, eng: Path) -> N
     found = corridor("peers", "list", "--json").json
     assert [(one["domain"], one["state"], one["failures"]) for one in found] == [("sales.example", "active", 3)]
     text = corridor("peers", "list").out
-    assert "sales.example  active, held back after 3 failures" in text
+    assert "sales.example  active\n  waiting 0, set aside 0\n" in text
+    assert "breaker failing: 3 failures since never\n" in text
     assert "last error: connection refused" in text
     assert "heard from never" in text
 
@@ -46,9 +50,60 @@ def test_a_peer_is_blocked_and_unblocked(corridor: Corridor, eng: Path) -> None:
     assert corridor("peers", "block", "https://x/", status=1).err
 
 
-def _add(path: Path, **values: Any) -> None:
-    import asyncio
+def test_a_peer_is_paused_drained_and_resumed(corridor: Corridor, eng: Path) -> None:
+    _add(eng, domain="sales.example", failures=7, failing_since=1, next_attempt_at=9_999_999_999_999)
+    assert "breaker open: 7 failures" in corridor("peers", "list").out
+    assert "resume sales.example" in corridor("peers", "pause", "Sales.Example").out
+    assert "sales.example  active, paused since 2" in corridor("peers", "list").out
+    corridor("peers", "drain", "sales.example")
+    (one,) = corridor("peers", "list", "--json").json
+    assert (one["state"], one["breaker"], one["waiting"], one["lag_seconds"]) == ("draining", "open", 0, None)
+    assert one["paused_at"] is not None
+    corridor("peers", "resume", "sales.example")
+    (one,) = corridor("peers", "list", "--json").json
+    assert (one["state"], one["paused_at"], one["failures"], one["next_attempt_at"]) == ("active", None, 0, None)
 
+
+def test_what_waits_is_dropped_only_after_a_yes(corridor: Corridor, eng: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _add(eng, domain="sales.example")
+    _queue(eng, "sales.example", waiting=2, set_aside=1)
+    assert "waiting 2 for " in corridor("peers", "list").out
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert "Drop 3 activities for sales.example?" in corridor("peers", "purge", "sales.example", status=130).out
+    assert corridor("peers", "list", "--json").json[0]["waiting"] == 2
+    assert corridor("peers", "retry", "sales.example").out == "1 activities are sent once more.\n"
+    assert corridor("peers", "list", "--json").json[0]["waiting"] == 3
+    said = corridor("peers", "purge", "sales.example", "--yes").out
+    assert said == "3 activities for sales.example are dropped.\n"
+    assert corridor("peers", "list", "--json").json[0]["waiting"] == 0
+
+
+@pytest.mark.parametrize("act", ["pause", "drain", "resume", "retry", "purge"])
+def test_an_unknown_peer_is_named(corridor: Corridor, small: Path, act: str) -> None:
+    assert "nobody.example is no peer" in corridor("peers", act, "nobody.example", status=1).err
+    assert corridor("peers", act, "not a domain", status=1).err.startswith("corridor: ")
+
+
+def _queue(path: Path, domain: str, *, waiting: int, set_aside: int) -> None:
+    def store(tx: Tx) -> None:
+        sender = accounts.node_actor(tx).id
+        peer_id = tx.scalar(select(peer.c.id).where(peer.c.domain == domain))
+        for number in range(waiting + set_aside):
+            id_, aside = tx.new_id(), tx.now if number < set_aside else None
+            about = {"actor_id": sender, "kind": "Listen", "object_iri": "x", "body": b"{}", "created_at": tx.now}
+            tx.execute(insert(activity), {"id": id_, "iri": f"https://eng.example/{id_}", **about})
+            times = {"next_at": tx.now, "expires_at": tx.now + 10**9, "set_aside_at": aside}
+            keys = {"activity_id": id_, "peer_id": peer_id, "inbox": "https://x", "ordering_key": str(id_)}
+            tx.execute(insert(delivery), keys | times)
+
+    node = opened(path)
+    try:
+        asyncio.run(node.write(store))
+    finally:
+        node.close()
+
+
+def _add(path: Path, **values: Any) -> None:
     node = opened(path)
     try:
         asyncio.run(node.write(lambda tx: tx.execute(insert(peer), {"created_at": 1, **values})))
@@ -59,7 +114,11 @@ def _add(path: Path, **values: Any) -> None:
 # --- test
 
 
-def test_a_peer_that_is_not_on_the_list_is_a_fault_with_the_setting_to_change(corridor: Corridor, small: Path) -> None:
+def test_a_peer_that_is_not_on_the_list_is_a_fault_with_the_setting_to_change(
+    corridor: Corridor, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "corridor join" in corridor("peers", "test", "sales.example", "--json", status=1).json["checks"][0]["advice"]
+    monkeypatch.setenv("CORRIDOR_FEDERATION__MODE", "allowlist")
     said = corridor("peers", "test", "sales.example", "--json", status=1).json
     assert not said["healthy"]
     assert [one["check"] for one in said["checks"]] == ["allowed"]

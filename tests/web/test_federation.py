@@ -1,22 +1,28 @@
 """ActivityPub over HTTP: what an inbox takes and refuses, and who may read what."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import func, select
 
-from activitypub import keys, parse, signatures
+from activitypub import certificates, keys, parse, proofs, signatures
 from activitypub.audience import Visibility
+from activitypub.errors import SignatureInvalid
 from activitypub.keys import PrivateKey
 from activitypub.signatures import Flavour, SigningKey
 from activitypub.vocabulary import AP_TYPE, PUBLIC, Iri
-from node import accounts, posts, reactions, viewer
+from node import accounts, keyring, posts, reactions, social, viewer
+from node.config import Settings
 from node.posts import Draft
 from node.runtime import Node, Tx
 from node.schema import inbox_item
+from node.secrets import create_secret
+from tests.conftest import make_settings
 from tests.support.clocks import Clock
 from tests.support.people import make_person
 from tests.web.conftest import Served
@@ -105,6 +111,34 @@ async def test_a_signed_activity_is_stored_once_and_answered_202(served: Served,
         assert answer.status_code == 202
         assert answer.json() == {}
     assert await stored(served.node) == 1
+
+
+class TestManyFromOneAddress:
+    """A peer that was away sends a day's worth at once; a stranger who signs nothing is stopped."""
+
+    @pytest.fixture
+    def settings(self, tmp_path: Path, engine_name: str, new_database_url: Callable[[str, Path], str]) -> Settings:
+        create_secret(tmp_path)
+        url = new_database_url(engine_name, tmp_path)
+        return make_settings(tmp_path, database_url=url, limits={"per_address": 4})
+
+    async def test_deliveries_with_a_valid_signature_are_not_counted(self, served: Served, bob: Remote) -> None:
+        for number in range(8):
+            assert (await deliver(served, bob, create(bob.iri, number))).status_code == 202
+        assert await stored(served.node) == 8
+
+    async def test_others_are(self, served: Served, bob: Remote) -> None:
+        stranger = Remote(bob.iri, SigningKey(bob.key.id, keys.generate_ed25519()))
+        statuses = [(await deliver(served, stranger, create(bob.iri, number))).status_code for number in range(8)]
+        assert 429 not in statuses[:4]
+        assert set(statuses[4:]) == {429}
+        assert await stored(served.node) == 0
+
+
+async def test_whoever_did_not_sign_is_told_what_would_be_taken(served: Served, bob: Remote) -> None:
+    answer = await served.http.post("/inbox", json=create(bob.iri), headers={"Content-Type": AP_TYPE})
+    assert answer.status_code == 401
+    assert answer.headers["accept-signature"] == 'sig1=("@method" "@target-uri" "content-digest");created;keyid'
 
 
 async def test_what_is_not_signed_properly_is_401_and_not_stored(served: Served, bob: Remote, clock: Clock) -> None:
@@ -224,9 +258,13 @@ async def test_the_nodes_actor_is_open_and_everything_else_needs_a_signature(ser
         f"/@anna/{post}",
         f"/users/anna/statuses/{post}/activity",
         f"/users/anna/statuses/{post}/replies",
+        f"/users/anna/statuses/{post}/context",
+        "/history",
+        "/history?page=true",
         "/users/anna/outbox",
         "/users/anna/outbox?page=true",
         "/users/anna/followers",
+        "/users/anna/followers_synchronization",
         "/users/anna/following?page=true",
         "/users/anna/collections/featured",
         "/tags/pumps",
@@ -240,6 +278,40 @@ async def test_the_nodes_actor_is_open_and_everything_else_needs_a_signature(ser
         assert answer.headers["content-type"] == AP_TYPE
         assert answer.headers["vary"] == "Accept, Signature"
         assert answer.headers["cache-control"].startswith("private")
+
+
+async def test_a_host_is_told_who_of_its_people_follows(served: Served, bob: Remote) -> None:
+    anna = await make_person(served.node, "anna")
+    bob_id = (await served.node.read(accounts.known, bob.iri)).id
+    await served.node.write(social.record_follow, bob_id, anna.account_id or 0)
+    other = Iri("https://field.example/users/eve")
+    eve = await served.node.write(
+        accounts.store_remote,
+        parse.actor({"id": other, "type": "Person", "preferredUsername": "eve", "inbox": f"{other}/inbox"}),
+        domain="field.example",
+    )
+    await served.node.write(social.record_follow, eve, anna.account_id or 0)
+    document = (await get(served, "/users/anna/followers_synchronization", bob)).json()
+    assert document["orderedItems"] == [bob.iri]
+    assert document["id"] == f"{BASE}/users/anna/followers_synchronization"
+    assert (await get(served, "/users/nobody/followers_synchronization", bob)).status_code == 404
+
+
+async def test_the_node_vouches_for_the_documents_of_its_people(served: Served, bob: Remote) -> None:
+    await make_person(served.node, "anna")
+    own = (await get(served, "/actor")).json()
+    (working,) = own["assertionMethod"]
+    identity = (await served.node.write(keyring.ensure_identity)).multibase
+    own = (await get(served, "/actor")).json()
+    certificate = certificates.read(
+        own["nodeKeys"], identity=identity, domain=served.node.settings.node.domain, now=served.node.now()
+    )
+    key = certificate.multibase(working["id"])
+    assert key is not None
+    doc = (await get(served, "/users/anna", bob)).json()
+    proofs.verify(doc, keys.from_multibase(key), method=working["id"], now=served.node.now())
+    with pytest.raises(SignatureInvalid):
+        proofs.verify({**doc, "executive": True}, keys.from_multibase(key), method=working["id"])
 
 
 async def test_a_persons_actor_document_has_its_keys(served: Served, bob: Remote) -> None:

@@ -28,6 +28,16 @@ def test_zero_is_off(clock: Clock) -> None:
     assert Limiter(clock).take("account", 1, 0) is None
 
 
+def test_what_is_given_back_was_not_asked_and_no_more_than_that(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    limiter.take("address", 1, 2)
+    for _ in range(3):
+        limiter.give_back("address", 1)
+    limiter.give_back("address", 2)
+    budgets = [limiter.take("address", 1, 2) for _ in range(3)]
+    assert [budget.exceeded for budget in budgets if budget] == [False, False, True]
+
+
 def test_no_count_is_lost_between_threads(clock: Clock) -> None:
     limiter = Limiter(clock)
     with ThreadPoolExecutor(8) as pool:

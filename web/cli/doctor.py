@@ -14,7 +14,8 @@ from node import diagnosis, doctor
 from node.assembly import open_node
 from node.config import ConfigError, Settings
 from node.doctor import Finding, State
-from node.federation import reach
+from node.federation import checkup, reach
+from node.runtime import Node
 from node.secrets import SecretError
 from web.cli.common import config_option, json_option, load, print_json, refuse_missing
 
@@ -71,9 +72,13 @@ def _of_database(settings: Settings, repair: bool) -> list[Finding]:
         if repair:
             number = asyncio.run(diagnosis.repair(node))
             click.echo(f"{number} posts were added to the search index.", err=True)
-        return [schema, *asyncio.run(diagnosis.examine(node))]
+        return [schema, *asyncio.run(_examined_database(node))]
     finally:
         node.close()
+
+
+async def _examined_database(node: Node) -> list[Finding]:
+    return [*await diagnosis.examine(node), *await node.read(checkup.of_company)]
 
 
 def _schema(settings: Settings) -> Finding:

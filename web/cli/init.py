@@ -1,5 +1,6 @@
 """`corridor init`: a new node in an empty folder."""
 
+import asyncio
 from pathlib import Path
 
 import click
@@ -7,6 +8,7 @@ import click
 import migrations
 from node import setup
 from node.assembly import open_node
+from node.federation import joining
 from web.cli.common import json_option, print_json
 
 
@@ -29,14 +31,19 @@ def command(folder: Path, domain: str, department: str, dev: bool, as_json: bool
     node = open_node(settings)
     try:
         setup.populate_now(node)
+        line = asyncio.run(node.write(joining.identity_line))
     finally:
         node.close()
     path = folder / setup.CONFIG_FILE
     if as_json:
-        print_json({"config": str(path), "domain": settings.node.domain, "database": settings.database_url})
+        made = {"config": str(path), "domain": settings.node.domain, "database": settings.database_url}
+        print_json(made | {"identity": line})
         return
     click.echo(f"Made a node for {settings.node.department} at {settings.base} in {folder}.")
     click.echo("Keep secret.key safe: without it the private keys in the database cannot be read.")
     click.echo("Next:")
     click.echo(f"  corridor account create NAME --email E --password P --role admin --config {path}")
     click.echo(f"  corridor serve --config {path}")
+    if settings.federation.mode == "roster":
+        click.echo("To join the company, send its administrator this line, and `corridor join` with what comes back:")
+        click.echo(f"  {line}")

@@ -24,6 +24,7 @@ from starlette.routing import BaseRoute, Route
 from activitypub.audience import Visibility
 from node import accounts, media, posts, sight, text
 from node.errors import Invalid
+from node.federation import conversations
 from node.posts import Changes, Draft
 from node.runtime import Tx
 from node.schema import media as media_table
@@ -191,11 +192,19 @@ def _visible(eyes: Sight) -> Select[Any]:
 
 
 async def context(request: Request) -> Response:
-    return await answers.read(request, READ, lambda tx, renderer: _context(tx, renderer, params.path_id(request)))
+    """What of it never came here is looked up in the background, for whoever asks again."""
+    threads: list[posts.Context] = []
+
+    def rule(tx: Tx, renderer: Renderer) -> bytes:
+        threads.append(posts.context(tx, params.path_id(request)))
+        return _context(tx, renderer, threads[-1])
+
+    answer = await answers.read(request, READ, rule)
+    await conversations.opened(parts_of(request).node, threads[-1])
+    return answer
 
 
-def _context(tx: Tx, renderer: Renderer, post_id: int) -> bytes:
-    found = posts.context(tx, post_id)
+def _context(tx: Tx, renderer: Renderer, found: posts.Context) -> bytes:
     shown = renderer.statuses(tx, [*found.ancestors, *found.descendants])
     above = len(found.ancestors)
     return composed({"ancestors": array(shown[:above]), "descendants": array(shown[above:])})

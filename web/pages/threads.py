@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from node import accounts, posts
 from node.errors import NotFound
+from node.federation import conversations
 from node.runtime import Tx
 from node.schema import account, block, tombstone
 from node.schema.meta import Id
@@ -17,6 +18,7 @@ from web.pages import answers, compose, shown, visit
 from web.pages.compose import Box
 from web.pages.shown import Shown
 from web.params import path_id
+from web.parts import parts_of
 
 DEEPEST = 4
 """Steps to which answers are set in: a phone has no room for more."""
@@ -47,12 +49,14 @@ class Thread(NamedTuple):
     post: Shown
     below: Sequence[Answer]
     box: Box | None
+    around: posts.Context
 
 
 async def thread(request: Request) -> Response:
     frame, found = await visit.look_openly(request, _thread_or_grave, request.path_params["handle"], path_id(request))
     if request.path_params["handle"].casefold() != found.post.author.handle.casefold():
         return answers.to(found.post.path)
+    await conversations.opened(parts_of(request).node, found.around)
     return answers.page(request, "thread.html", frame, thread=found)
 
 
@@ -78,7 +82,7 @@ def _thread(tx: Tx, post_id: int) -> Thread:
         raise NotFound()
     box = compose.empty(tx, back=post.path, about=post)
     below = _set_in([found[id_] for id_ in context.descendants if id_ in found], chosen)
-    return Thread([found[id_] for id_ in context.ancestors if id_ in found], post, below, box)
+    return Thread([found[id_] for id_ in context.ancestors if id_ in found], post, below, box, context)
 
 
 def _set_in(below: Sequence[Shown], chosen: int) -> list[Answer]:

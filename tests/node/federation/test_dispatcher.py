@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from email.utils import formatdate
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from activitypub.vocabulary import Iri
 from node import accounts, posts, social
 from node.federation import delivery, leases, peers
 from node.federation.delivery import Target
-from node.federation.dispatcher import BREAKER_OPENS, TRIES_AMONG_OTHERS, Dispatcher
+from node.federation.dispatcher import TRIES_AMONG_OTHERS, Dispatcher
 from node.federation.leases import LEASE_MS, Lease, Outcome
 from node.federation.network import Network
 from node.posts import Draft
@@ -158,7 +159,7 @@ async def test_a_peer_that_is_down_is_left_alone_for_longer_and_longer(
     await queue(node, alice, peer, "a", "b")
     await peer.stop()
     waits = []
-    for _ in range(BREAKER_OPENS + 3):
+    for _ in range(peers.BREAKER_OPENS + 3):
         await deliver(dispatcher)
         row = await peer_row(node, peer)
         waits.append((row.next_attempt_at - node.now()) // 1000)
@@ -202,19 +203,67 @@ async def test_a_breaker_closes_as_soon_as_the_peer_sends_something_valid(
     assert (await peer_row(node, peer)).failures == 0
 
 
-async def test_after_an_outage_the_rate_ramps_up(node: Node, peer: RemotePeer, alice: Viewer, network: Network) -> None:
-    sizes: list[int] = []
+class Watched(Dispatcher):
+    """Remembers how large the windows were."""
 
-    class Watched(Dispatcher):
-        async def _window(self, held: Lease) -> Outcome:
-            sizes.append(len(held.items))
-            return await super()._window(held)
+    def __init__(self, node: Node, network: Network) -> None:
+        super().__init__(node, network, randomness=lambda: 0.5)
+        self.sizes: list[int] = []
 
+    async def _window(self, held: Lease) -> Outcome:
+        self.sizes.append(len(held.items))
+        return await super()._window(held)
+
+
+async def test_after_a_failure_or_two_windows_grow(
+    node: Node, peer: RemotePeer, alice: Viewer, network: Network
+) -> None:
     await queue(node, alice, peer, *(str(number) for number in range(40)))
-    await node.write(lambda tx: tx.execute(update(peer_table).values(failures=7)))
-    await deliver(Watched(node, network))
-    assert sizes == [1, 2, 4, 8, 16, 9]
+    await node.write(lambda tx: tx.execute(update(peer_table).values(failures=2)))
+    watched = Watched(node, network)
+    await deliver(watched)
+    assert watched.sizes == [1, 2, 4, 8, 16, 9]
     assert len(peer.received) == 40
+
+
+async def test_after_an_outage_what_waited_is_released_slowly_first(
+    node: Node, peer: RemotePeer, alice: Viewer, network: Network, clock: Clock
+) -> None:
+    await queue(node, alice, peer, *(str(number) for number in range(200)))
+    await node.write(lambda tx: tx.execute(update(peer_table).values(failures=7, failing_since=1)))
+    watched = Watched(node, network)
+    arrived = []
+    for _ in range(16):
+        await deliver(watched)
+        arrived.append(len(peer.received))
+        clock.advance(1)
+    assert arrived[:3] == [6, 11, 16]  # the probe, and five a second
+    assert arrived[11] - arrived[10] == 10
+    clock.advance(60)
+    await deliver(watched)
+    assert len(peer.received) == 200
+    assert watched.sizes[-1] <= leases.WINDOW
+    assert (await node.read(peers.state_of, peer.domain)).breaker == "closed"
+
+
+async def test_a_peer_that_greets_after_an_outage_is_released_to_slowly_as_well(
+    node: Node, peer: RemotePeer, alice: Viewer, network: Network, clock: Clock
+) -> None:
+    await queue(node, alice, peer, *(str(number) for number in range(40)))
+    later = node.now() + 3_600_000
+    await node.write(lambda tx: tx.execute(update(peer_table).values(failures=7, next_attempt_at=later)))
+    await node.write(peers.heard_from, peer.domain)
+    assert (await node.read(peers.state_of, peer.domain)).breaker == "ramp"
+    await deliver(Watched(node, network))
+    assert len(peer.received) == leases.RAMP_RATE
+
+
+@pytest.mark.parametrize(
+    ("since", "rate"),
+    [(None, None), (-1, None), (0, 5), (10_000, 10), (40_000, 80), (69_999, 639), (70_000, None), (10**12, None)],
+)
+def test_the_release_doubles_every_ten_seconds_and_ends(since: int | None, rate: int | None) -> None:
+    assert leases.release_rate(since) == rate
 
 
 async def test_a_peer_asks_for_time_and_gets_it(
@@ -289,7 +338,7 @@ async def test_a_crash_between_sending_and_recording_sends_again(
 ) -> None:
     await queue(node, alice, peer, "hello")
     (held,) = await node.write(leases.lease, 1)
-    key = await network.signing_key(id_of(alice))
+    key = await network.keys.signing_key(id_of(alice))
     await network.client.deliver(held.items[0].inbox, held.items[0].body, key)
     # ... and here the process is killed. Nobody may send before the lease ends; then the next one does.
     await deliver(dispatcher)
@@ -479,3 +528,140 @@ async def test_what_was_set_aside_can_be_tried_again(
     assert await node.write(delivery.requeue, peer.domain) == 1
     await deliver(dispatcher)
     assert await waiting(node) == []
+
+
+# --- The administrator
+
+
+async def test_what_is_for_a_paused_peer_waits_and_others_are_sent_to(
+    node: Node, peer: RemotePeer, other_peer: RemotePeer, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    await queue(node, alice, peer, "before")
+    await node.write(peers.pause, peer.domain)
+    await queue(node, alice, peer, "after")
+    await queue(node, alice, other_peer, "other")
+    await node.write(peers.heard_from, peer.domain)  # that it lives changes nothing
+    await deliver(dispatcher)
+    assert (names(peer), names(other_peer)) == ([], ["other"])
+    assert await node.read(leases.is_due) is False
+    await node.write(peers.resume, peer.domain)
+    await deliver(dispatcher)
+    assert sorted(names(peer)) == ["after", "before"]
+
+
+async def test_a_peer_that_is_paused_while_it_is_sent_to_gets_no_further_window(
+    node: Node, peer: RemotePeer, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    await queue(node, alice, peer, *(str(number) for number in range(leases.WINDOW + 5)), key="same")
+    (held,) = await node.write(leases.lease, 1)
+    await node.write(peers.pause, peer.domain)
+    done = Outcome(done=[item.id for item in held.items])
+    assert await node.write(leases.record, held, done, leases.WINDOW) is None
+    assert len(await waiting(node)) == 5
+    assert (await peer_row(node, peer)).lease_until is None
+
+
+async def test_a_drained_peer_gets_what_waits_and_of_what_is_new_only_deletions(
+    node: Node, peer: RemotePeer, bert: str, alice: Viewer, dispatcher: Dispatcher, network: Network
+) -> None:
+    bert_id = (await node.read(accounts.known, bert)).id
+    await node.write(lambda tx: social.record_follow(tx, bert_id, id_of(alice)))
+    first = await node.write_as(alice, posts.publish, Draft("First"))
+    await node.write(peers.drain, peer.domain)
+    await node.write_as(alice, posts.publish, Draft("Second"))
+    await node.write(peers.heard_from, peer.domain)  # what drains goes on draining
+    await deliver(dispatcher)
+    assert [one.type for one in peer.received] == ["Create"]
+    assert "First" in peer.received[0].activity["object"]["content"]
+    await node.write_as(alice, posts.delete, first)
+    await deliver(dispatcher)
+    assert [one.type for one in peer.received] == ["Create", "Delete"]
+    await node.write(peers.resume, peer.domain)
+    await node.write_as(alice, posts.publish, Draft("Third"))
+    await deliver(dispatcher)
+    assert [one.type for one in peer.received] == ["Create", "Delete", "Create"]
+
+
+async def test_a_post_deleted_before_a_drained_peer_got_it_is_never_sent(
+    node: Node, peer: RemotePeer, bert: str, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    bert_id = (await node.read(accounts.known, bert)).id
+    await node.write(lambda tx: social.record_follow(tx, bert_id, id_of(alice)))
+    post_id = await node.write_as(alice, posts.publish, Draft("Hello"))
+    await node.write(peers.drain, peer.domain)
+    await node.write_as(alice, posts.delete, post_id)
+    await deliver(dispatcher)
+    assert peer.received == []
+
+
+async def test_resuming_tries_a_peer_at_once_whose_breaker_is_open(
+    node: Node, peer: RemotePeer, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    await queue(node, alice, peer, "a")
+    later = node.now() + 3_600_000
+    values = {"failures": 9, "failing_since": 1, "next_attempt_at": later}
+    await node.write(lambda tx: tx.execute(update(peer_table).values(**values)))
+    assert (await node.read(peers.state_of, peer.domain)).breaker == "open"
+    await deliver(dispatcher)
+    assert peer.received == []
+    await node.write(peers.resume, peer.domain)
+    await deliver(dispatcher)
+    assert names(peer) == ["a"]
+
+
+async def test_a_purge_drops_what_waits_and_what_was_set_aside_of_that_peer_alone(
+    node: Node, peer: RemotePeer, other_peer: RemotePeer, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    peer.respond = answer({"bad": 422})
+    await queue(node, alice, peer, "bad")
+    await deliver(dispatcher)
+    await queue(node, alice, peer, "a", "b")
+    await queue(node, alice, other_peer, "other")
+    assert await node.write(peers.purge, peer.domain, 2) == 2
+    assert await node.write(peers.purge, peer.domain, 2) == 1
+    assert await node.write(peers.purge, peer.domain, 2) == 0
+    await deliver(dispatcher)
+    assert (names(peer), names(other_peer)) == (["bad"], ["other"])
+
+
+async def test_the_state_of_a_peer_says_since_when_it_fails_and_what_it_answered(
+    node: Node, peer: RemotePeer, alice: Viewer, dispatcher: Dispatcher, clock: Clock
+) -> None:
+    begun = node.now()
+    peer.respond = lambda one: web.Response(status=502)
+    await queue(node, alice, peer, "a")
+    await deliver(dispatcher)
+    clock.advance(2)
+    await deliver(dispatcher)
+    state = await node.read(peers.state_of, peer.domain)
+    assert (state.breaker, state.failures, state.failing_since, state.last_status) == ("failing", 2, begun, 502)
+    assert (state.waiting, state.lag_seconds) == (1, 2.0)
+    port = peer.port
+    await peer.stop()
+    clock.advance(3)
+    await deliver(dispatcher)
+    state = await node.read(peers.state_of, peer.domain)
+    assert (state.failures, state.last_status) == (3, None)
+    await peer.start(port=port)
+    peer.respond = answer({})
+    clock.advance(10)
+    await deliver(dispatcher)
+    state = await node.read(peers.state_of, peer.domain)
+    assert (state.breaker, state.failing_since, state.last_status, state.lag_seconds) == ("closed", None, 202, None)
+
+
+async def test_a_retry_after_that_is_absurd_or_a_date_is_kept_within_bounds(
+    node: Node, peer: RemotePeer, alice: Viewer, dispatcher: Dispatcher, clock: Clock
+) -> None:
+    waits = []
+    for header in ("9999999", formatdate(clock.now + 300, usegmt=True), formatdate(clock.now - 300), "soon"):
+        peer.respond = partial(_busy, header)
+        await queue(node, alice, peer, f"hello {header}")
+        await deliver(dispatcher)
+        waits.append(((await peer_row(node, peer)).next_attempt_at - node.now()) // 1000)
+        await node.write(lambda tx: tx.execute(update(peer_table).values(next_attempt_at=None)))
+    assert waits == [86_400, 300, 60, 60]
+
+
+def _busy(header: str, _one: Delivery) -> web.Response:
+    return web.Response(status=503 if header != "soon" else 429, headers={"Retry-After": header})

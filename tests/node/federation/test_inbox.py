@@ -291,9 +291,11 @@ async def test_nobody_is_deleted_while_the_actor_can_still_be_read(
 def test_every_handled_activity_is_one_that_kind_of_can_name() -> None:
     named = {("Undo", "Activity")}
     for kind, about in inbox.HANDLERS:
-        embedded = {"Actor": {"id": "https://a.example/x", "type": "Person"}}.get(
-            about, {"id": "https://a.example/x", "type": "Note" if about == "Post" else about}
-        )
+        follow_of_tag = {"id": "https://a.example/f", "type": "Follow", "object": "https://b.example/tags/pump"}
+        embedded: Any = {
+            "Actor": {"id": "https://a.example/x", "type": "Person"},
+            "Tag": follow_of_tag["object"] if kind == "Follow" else follow_of_tag,
+        }.get(about, {"id": "https://a.example/x", "type": "Note" if about == "Post" else about})
         doc = {"id": "https://a.example/1", "type": kind, "actor": "https://a.example/x", "object": embedded}
         if about == "Post":
             doc["actor"] = "https://a.example/y"

@@ -296,7 +296,7 @@ async def test_an_actor_document_lists_the_keys_that_ensure_keys_made(node: Node
     await asyncio.gather(*(network.ensure_keys(id_of(bob)) for _ in range(3)))
     doc = await node.read(render.actor, id_of(bob))
     public = keys.public_from_pem(doc["publicKey"]["publicKeyPem"])
-    private = (await network.signing_key(id_of(bob))).private
+    private = (await network.keys.signing_key(id_of(bob))).private
     assert keys.to_pem(private.public_key()) == keys.to_pem(public)
     assert doc["assertionMethod"][0]["publicKeyMultibase"].startswith("z6Mk")
     assert await count_of(node, account_key, account_key.c.account_id == id_of(bob)) == 2
@@ -323,7 +323,7 @@ async def test_a_signature_that_the_settings_name_is_the_only_one_that_is_tried(
     node: Node, peer: RemotePeer, network: Network, tried: list[Flavour]
 ) -> None:
     peer.respond = lambda _: web.Response(status=401)
-    key = await network.signing_key((await node.read(accounts.node_actor)).id)
+    key = await network.keys.signing_key((await node.read(accounts.node_actor)).id)
     delivered = await network.client.deliver(f"{peer.base}/inbox", b'{"type": "Follow"}', key)
     assert (delivered.status, delivered.flavour) == (401, tried[0])
     assert [signatures.presented(one.request, **_seen_by(peer)).flavour for one in peer.received] == tried
