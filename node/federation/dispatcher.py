@@ -16,7 +16,7 @@ from activitypub.client import Delivered
 from activitypub.errors import FetchFailed, HostRefused, ProtocolError
 from node.bell import DELIVERY
 from node.errors import NodeError, Unavailable
-from node.federation import leases
+from node.federation import departures, leases
 from node.federation.leases import Item, Lease, Outcome
 from node.federation.peers import BREAKER_OPENS
 from node.runtime import Node
@@ -218,7 +218,7 @@ class Dispatcher:
 
     async def _gone(self, inbox: str, domain: str) -> bool:
         try:
-            return await self._network.confirm_gone(inbox, domain)
+            return await departures.confirm(self._network, inbox, domain)
         except (ProtocolError, NodeError) as error:
             log.info("cannot tell whether an inbox is gone", inbox=inbox, error=str(error))
             return False

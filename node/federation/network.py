@@ -5,7 +5,6 @@ Every wait is bounded in time (`federation.timeout_seconds` a request) and in nu
 """
 
 import re
-from enum import Enum
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, select
@@ -18,7 +17,7 @@ from activitypub.guard import Lookup, system_lookup
 from activitypub.vocabulary import ACTOR_TYPES, RFC_9421, RFC_9421_ED25519, Iri, host, is_iri, same_origin
 from node import accounts, keyring, posts
 from node.errors import NodeError, NotFound, Unknown
-from node.federation import actors, delivery, inbox, peers, spread, synchronisation
+from node.federation import actors, departures, inbox, peers, spread, synchronisation
 from node.federation import posts as taking
 from node.federation.fetching import Fetcher, Flavours, OwnKey, PeerGuard, open_client
 from node.federation.proving import Prover
@@ -32,8 +31,6 @@ from node.schema import account, post
 from node.schema.meta import Id
 
 FORWARDABLE = frozenset({"Create", "Update", "Delete"})
-SAMPLE = 3
-"""Accounts that are looked at to see whether a shared inbox is gone for good."""
 
 _BY_IRI = select(account.c.id, account.c.fetched_at, account.c.gone_at).where(account.c.iri == bindparam("iri"))
 _POST_BY_IRI = select(post.c.id).where(post.c.iri == bindparam("iri"))
@@ -44,16 +41,6 @@ _LOCAL_POST = select(post.c.id).where(post.c.id == bindparam("id", type_=Id), po
 _PAGE = re.compile(r"/@(?P<username>[A-Za-z0-9_.-]+)(?:/(?P<post_id>[0-9]{1,18}))?/?")
 
 __all__ = ["Network", "Signer", "open_network"]
-
-GONE = 410
-
-
-class Presence(Enum):
-    """THERE also stands for what cannot be told just now; MISSING is 404, which is no promise for ever."""
-
-    THERE = "there"
-    MISSING = "missing"
-    GONE = "gone"
 
 
 async def open_network(node: Node, *, lookup: Lookup = system_lookup) -> "Network":
@@ -181,7 +168,7 @@ class Network:
         if activity.type != "Delete" or activity.object != activity.actor or not same_origin(key_id, activity.actor):
             return False
         known = await self.node.glance(_account, activity.actor) is not None
-        if known and await self.presence(activity.actor) is not Presence.THERE:
+        if known and await departures.presence(self, activity.actor) is not departures.Presence.THERE:
             await self.node.write(actors.gone, activity.actor)
         return True
 
@@ -242,16 +229,6 @@ class Network:
     async def ensure_keys(self, account_id: int) -> None:
         """Make the keys of a local account unless they are there. NotFound for accounts that are not local."""
         await self.keys.ensure(account_id)
-
-    async def presence(self, iri: str) -> Presence:
-        """What the actor's own address says of it just now."""
-        try:
-            doc = await self._fetcher.document(iri, fresh=True)
-        except FetchFailed as error:
-            return Presence.GONE if error.status == GONE else Presence.MISSING if error.gone else Presence.THERE
-        except ProtocolError:
-            return Presence.THERE
-        return Presence.GONE if parse.type_of(doc) == "Tombstone" else Presence.THERE
 
     # --- Posts and whatever else has an address
 
@@ -405,28 +382,6 @@ class Network:
         await self.node.write(actors.moved, mover, found)
         while await self.node.write(actors.follow_along, mover, found.iri):
             pass
-
-    async def confirm_gone(self, inbox_url: str, domain: str) -> bool:
-        """An inbox answered 404 or 410: find out whose accounts are gone, and whether the peer is (protocol R84).
-
-        True if nothing is to be delivered there any more. An account that lives has its boxes read anew. Only 410 ends an
-        account with all it wrote: 404 is also what a peer says that was restored from a backup, or has not imported its
-        people yet, so that one stops following, and somebody never met yet is waited for.
-        """
-        owners = await self.node.read(delivery.owners, inbox_url, SAMPLE)
-        found = [(owner, await self.presence(owner.iri)) for owner in owners if owner.fetched_at is not None]
-        for owner, presence in found:
-            if presence is Presence.GONE:
-                await self.node.write(actors.gone, owner.iri)
-            elif presence is Presence.MISSING:
-                await self.node.write(actors.missing, owner.id)
-            else:
-                await self.actor(owner.iri, fresh=True)
-        if len(found) < len(owners) or any(presence is Presence.THERE for _, presence in found):
-            return False
-        if owners and all(owner.shared for owner in owners):
-            await self.node.write(delivery.retire, domain)
-        return True
 
 
 def _account(tx: Tx, iri: str) -> Any:
