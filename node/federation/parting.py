@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, exists, or_, select, update
 
-from node import removal, social
+from node import accounts, db, removal, social
 from node.runtime import Tx
 from node.schema import account, delivery, favourite, follow, peer, peer_history, post, tag_subscriber, tag_subscription
 
@@ -17,6 +17,7 @@ PART_JOB = "company.part"
 
 DELIVERIES = 500
 FOLLOWS = 100
+FACES = 100
 
 _FREED = (
     update(peer)
@@ -57,9 +58,20 @@ _AUTHOR = (
     )
     .limit(1)
 )
+_WITH_A_FACE = (
+    select(account.c.id)
+    .where(
+        account.c.domain == bindparam("of"),
+        or_(
+            account.c.fetched_at.is_not(None), account.c.discoverable, account.c.display_name != ""
+        ),  # an import fetches none
+    )
+    .order_by(account.c.id)
+    .limit(FACES)
+)
 _FACELESS = (
     update(account)
-    .where(account.c.domain == bindparam("of"))
+    .where(db.among(account.c.id, "ids"))
     .values(
         display_name="",
         note="",
@@ -71,6 +83,7 @@ _FACELESS = (
         manager_iri=None,
         executive=False,
         away_until=None,
+        discoverable=False,
         fetched_at=None,  # should the node come back, its people are read anew
         rev=account.c.rev + 1,
     )
@@ -114,5 +127,8 @@ def _content(tx: Tx, domain: str) -> bool:
     if account_id is not None:
         removal.purge(tx, account_id)
         return True
-    tx.execute(_FACELESS, {"of": domain})
-    return False
+    ids = tx.scalars(_WITH_A_FACE, {"of": domain})
+    if ids:
+        tx.execute(_FACELESS, {"ids": ids})
+        accounts.index(tx, ids)
+    return bool(ids)

@@ -399,6 +399,8 @@ async def test_what_removed_people_wrote_stays_or_goes_as_the_settings_say(
     row = await joined.read(accounts.get, id_of(tom))
     assert row.display_name == ("Tom" if stays else "")
     assert row.gone_at is None
+    assert (id_of(tom) in await joined.read(accounts.search, "tom", limit=5)) is stays
+    assert id_of(ruth) in await joined.read(accounts.search, "ruth", limit=5)
 
 
 async def test_a_node_that_was_removed_itself_keeps_what_the_others_wrote(joined: Node, acme: Company) -> None:
