@@ -3,7 +3,7 @@
 A unit is a plain function of a SQLAlchemy Connection. Reads run in a transaction that is rolled back; writes are committed.
 """
 
-from node.db.common import Work, exclusive, insert_or_ignore, is_passing
+from node.db.common import Work, exclusive, insert_or_ignore
 from node.db.lists import among
 from node.db.postgres import postgres_database
 from node.db.sqlite import sqlite_database, sqlite_engine, sqlite_path
@@ -17,7 +17,6 @@ __all__ = [
     "connect",
     "exclusive",
     "insert_or_ignore",
-    "is_passing",
     "sqlite_engine",
     "sqlite_path",
 ]
