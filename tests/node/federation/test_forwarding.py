@@ -1,5 +1,6 @@
 """Answers to our people's posts, passed on to their followers elsewhere (protocol R70)."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from node.schema import delivery, inbox_item
 from node.viewer import Viewer
 from tests.node.federation.conftest import Post, deliver
 from tests.support.clocks import Clock
-from tests.support.remote_peer import Doc, RemotePeer
+from tests.support.remote_peer import Delivery, Doc, RemotePeer
 from tests.support.rows import count_of, id_of
 
 BERTS = keys.generate_ed25519()
@@ -52,22 +53,40 @@ async def alices(node: Node, alice: Viewer, network: Network, third: RemotePeer,
     return node.urls.post("alice", post_id)
 
 
-def followers(node: Node) -> str:
-    return node.urls.actor("alice") + "/followers"
+@dataclass(frozen=True)
+class Scene:
+    """Bert, of `peer`, answers `parent`, alice's post; `third` is where another follower of hers is."""
+
+    node: Node
+    peer: RemotePeer
+    third: RemotePeer
+    bert: str
+    parent: str
+    post: Post
+    dispatcher: Dispatcher
+    clock: Clock
+
+    @property
+    def followers(self) -> str:
+        return self.node.urls.actor("alice") + "/followers"
+
+    def answer(self, parent: str | None = None, **changes: Any) -> Doc:
+        """The Create of a public reply, addressed to alice's followers as well."""
+        cc = [f"{self.bert}/followers", self.followers]
+        note = self.peer.note(1, self.bert, "Like this", inReplyTo=parent or self.parent, cc=cc)
+        return {**self.peer.activity("Create", self.bert, note, to=[PUBLIC], cc=cc, number=1), **changes}
+
+    def proven(self, doc: Doc) -> Doc:
+        return proofs.sign(doc, BERTS, method=f"{doc['actor']}#ed", created=int(self.clock() * 1000))
+
+    async def passed_on(self) -> list[Delivery]:
+        """What `third` has got, when all is sent that waits."""
+        await deliver(self.dispatcher)
+        return self.third.received
 
 
-def answer(node: Node, peer: RemotePeer, bert: str, parent: str, **changes: Any) -> Doc:
-    """The Create of a public reply, addressed to alice's followers as well."""
-    note = peer.note(1, bert, "Like this", inReplyTo=parent, cc=[f"{bert}/followers", followers(node)])
-    cc = [f"{bert}/followers", followers(node)]
-    return {**peer.activity("Create", bert, note, to=[PUBLIC], cc=cc, number=1), **changes}
-
-
-def proven(doc: Doc, clock: Clock) -> Doc:
-    return proofs.sign(doc, BERTS, method=f"{doc['actor']}#ed", created=int(clock() * 1000))
-
-
-async def test_an_answer_reaches_the_authors_followers_as_it_came(
+@pytest.fixture
+def scene(
     node: Node,
     peer: RemotePeer,
     third: RemotePeer,
@@ -76,34 +95,26 @@ async def test_an_answer_reaches_the_authors_followers_as_it_came(
     post: Post,
     dispatcher: Dispatcher,
     clock: Clock,
-) -> None:
-    doc = proven(answer(node, peer, bert, alices), clock)
-    request = peer.signed(doc, node.urls.shared_inbox, by=bert)
-    await post.network.receive(request)
-    await post.work()
-    await deliver(dispatcher)
-    (passed_on,) = third.received
+) -> Scene:
+    return Scene(node, peer, third, bert, alices, post, dispatcher, clock)
+
+
+async def test_an_answer_reaches_the_authors_followers_as_it_came(scene: Scene) -> None:
+    request = scene.peer.signed(scene.proven(scene.answer()), scene.node.urls.shared_inbox, by=scene.bert)
+    await scene.post.network.receive(request)
+    await scene.post.work()
+    (passed_on,) = await scene.passed_on()
     assert passed_on.request.body == request.body
-    assert f'keyId="{node.urls.actor("alice")}#' in dict(passed_on.request.headers)["signature"]
-    assert peer.received == []
+    assert f'keyId="{scene.node.urls.actor("alice")}#' in dict(passed_on.request.headers)["signature"]
+    assert scene.peer.received == []
 
 
-async def test_it_is_passed_on_once_however_often_it_comes(
-    node: Node,
-    peer: RemotePeer,
-    third: RemotePeer,
-    bert: str,
-    alices: str,
-    post: Post,
-    dispatcher: Dispatcher,
-    clock: Clock,
-) -> None:
-    doc = proven(answer(node, peer, bert, alices), clock)
+async def test_it_is_passed_on_once_however_often_it_comes(scene: Scene) -> None:
+    doc = scene.proven(scene.answer())
     for _ in range(2):
-        await post.network.receive(peer.signed(doc, node.urls.shared_inbox, by=bert))
-        await post.work()
-    await deliver(dispatcher)
-    assert len(third.received) == 1
+        await scene.post.network.receive(scene.peer.signed(doc, scene.node.urls.shared_inbox, by=scene.bert))
+        await scene.post.work()
+    assert len(await scene.passed_on()) == 1
 
 
 @pytest.mark.parametrize(
@@ -117,100 +128,46 @@ async def test_it_is_passed_on_once_however_often_it_comes(
     ids=["addressed to them", "not addressed to them", "to the followers of somebody else", "no post"],
 )
 async def test_only_what_is_addressed_to_the_authors_followers(
-    node: Node,
-    peer: RemotePeer,
-    third: RemotePeer,
-    bert: str,
-    alices: str,
-    post: Post,
-    dispatcher: Dispatcher,
-    clock: Clock,
-    changes: dict[str, Any],
-    expected: int,
+    scene: Scene, changes: dict[str, Any], expected: int
 ) -> None:
-    await post.arrives(peer, proven(answer(node, peer, bert, alices, **changes), clock))
-    await deliver(dispatcher)
-    assert len([one for one in third.received if one.activity["actor"] == bert]) == expected
+    await scene.post.arrives(scene.peer, scene.proven(scene.answer(**changes)))
+    assert len([one for one in await scene.passed_on() if one.activity["actor"] == scene.bert]) == expected
 
 
-async def test_only_what_answers_a_post_of_ours(
-    node: Node,
-    peer: RemotePeer,
-    third: RemotePeer,
-    bert: str,
-    alices: str,
-    post: Post,
-    dispatcher: Dispatcher,
-    clock: Clock,
-) -> None:
-    await post.arrives(peer, proven(answer(node, peer, bert, f"{peer.base}/notes/9"), clock))
-    await deliver(dispatcher)
-    assert third.received == []
+async def test_only_what_answers_a_post_of_ours(scene: Scene) -> None:
+    await scene.post.arrives(scene.peer, scene.proven(scene.answer(f"{scene.peer.base}/notes/9")))
+    assert await scene.passed_on() == []
 
 
-async def test_without_a_proof_a_public_answer_goes_on_as_a_hint_and_a_private_one_not_at_all(
-    node: Node, peer: RemotePeer, third: RemotePeer, bert: str, alices: str, post: Post, dispatcher: Dispatcher
-) -> None:
-    await post.arrives(peer, answer(node, peer, bert, alices))
-    await deliver(dispatcher)
-    assert [one.type for one in third.received] == ["Create"]
-    note = peer.note(2, bert, "Psst", inReplyTo=alices, to=[followers(node)], cc=[])
-    await post.arrives(peer, peer.activity("Create", bert, note, to=[followers(node)], cc=[], number=2))
-    await deliver(dispatcher)
-    assert len(third.received) == 1
+async def test_without_a_proof_a_public_answer_goes_on_as_a_hint_and_a_private_one_not_at_all(scene: Scene) -> None:
+    await scene.post.arrives(scene.peer, scene.answer())
+    assert [one.type for one in await scene.passed_on()] == ["Create"]
+    private: dict[str, Any] = {"to": [scene.followers], "cc": []}
+    note = scene.peer.note(2, scene.bert, "Psst", inReplyTo=scene.parent, **private)
+    await scene.post.arrives(scene.peer, scene.peer.activity("Create", scene.bert, note, **private, number=2))
+    assert len(await scene.passed_on()) == 1
 
 
-async def test_the_edit_and_the_end_of_an_answer_follow_it(
-    node: Node,
-    peer: RemotePeer,
-    third: RemotePeer,
-    bert: str,
-    alices: str,
-    post: Post,
-    dispatcher: Dispatcher,
-    clock: Clock,
-) -> None:
-    created = proven(answer(node, peer, bert, alices), clock)
-    await post.arrives(peer, created)
+async def test_the_edit_and_the_end_of_an_answer_follow_it(scene: Scene) -> None:
+    created = scene.proven(scene.answer())
+    await scene.post.arrives(scene.peer, created)
     note = {**created["object"], "content": "<p>Or so</p>", "updated": "2026-09-21T11:00:00Z"}
-    around = {"to": [PUBLIC], "cc": [followers(node)]}
-    await post.arrives(peer, proven(peer.activity("Update", bert, note, **around, number=2), clock))
-    await post.arrives(peer, proven(peer.activity("Delete", bert, note["id"], **around, number=3), clock))
-    await deliver(dispatcher)
-    assert [one.type for one in third.received] == ["Create", "Update", "Delete"]
+    for number, (kind, about) in enumerate((("Update", note), ("Delete", note["id"])), start=2):
+        said = scene.peer.activity(kind, scene.bert, about, to=[PUBLIC], cc=[scene.followers], number=number)
+        await scene.post.arrives(scene.peer, scene.proven(said))
+    assert [one.type for one in await scene.passed_on()] == ["Create", "Update", "Delete"]
 
 
-async def test_not_back_to_whoever_brought_it(
-    node: Node,
-    peer: RemotePeer,
-    third: RemotePeer,
-    bert: str,
-    alices: str,
-    post: Post,
-    dispatcher: Dispatcher,
-    clock: Clock,
-) -> None:
-    doc = proven(answer(node, peer, bert, alices), clock)
-    await post.arrives(third, doc, by=f"{third.base}/users/carla")
-    await deliver(dispatcher)
-    assert (await count_of(node, inbox_item), third.received, peer.received) == (1, [], [])
+async def test_not_back_to_whoever_brought_it(scene: Scene) -> None:
+    await scene.post.arrives(scene.third, scene.proven(scene.answer()), by=f"{scene.third.base}/users/carla")
+    assert await scene.passed_on() == []
+    assert (await count_of(scene.node, inbox_item), scene.peer.received) == (1, [])
 
 
 async def test_an_answer_by_somebody_whom_the_author_blocks_is_not_passed_on(
-    node: Node,
-    peer: RemotePeer,
-    third: RemotePeer,
-    bert: str,
-    alice: Viewer,
-    alices: str,
-    post: Post,
-    dispatcher: Dispatcher,
-    clock: Clock,
-    network: Network,
+    scene: Scene, alice: Viewer, network: Network
 ) -> None:
-    bert_id = await network.actor(bert)
-    await node.write_as(alice, social.block, bert_id)
-    await node.write(lambda tx: tx.execute(delivery.delete()))
-    await post.arrives(peer, proven(answer(node, peer, bert, alices), clock))
-    await deliver(dispatcher)
-    assert third.received == []
+    await scene.node.write_as(alice, social.block, await network.actor(scene.bert))
+    await scene.node.write(lambda tx: tx.execute(delivery.delete()))
+    await scene.post.arrives(scene.peer, scene.proven(scene.answer()))
+    assert await scene.passed_on() == []
