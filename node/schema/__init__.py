@@ -6,7 +6,10 @@ Times are integers: milliseconds since 1970, UTC. Ids of accounts and posts come
 from node.schema.accounts import account, account_key, login
 from node.schema.auth import oauth_app, oauth_code, oauth_token, web_session
 from node.schema.company import peer_history, roster, tag_subscriber, tag_subscription
+from node.schema.emoji import emoji
 from node.schema.federation import activity, delivery, inbox_item, peer, tombstone
+from node.schema.gatherings import attendance, gathering
+from node.schema.groups import group_ban, group_moderator, group_profile
 from node.schema.media import media
 from node.schema.meta import metadata
 from node.schema.moderation import audit_entry, report
@@ -22,21 +25,28 @@ from node.schema.posts import (
     post_tag,
     tag,
 )
-from node.schema.reactions import bookmark, favourite, pin
-from node.schema.social import block, follow, mute, tag_follow
+from node.schema.reactions import bookmark, favourite, pin, quote, reaction
+from node.schema.social import block, featured_tag, follow, mute, tag_follow
 from node.schema.work import event, job, meta, notification
 
 __all__ = [
     "account",
     "account_key",
     "activity",
+    "attendance",
     "audit_entry",
     "block",
     "bookmark",
     "delivery",
+    "emoji",
     "event",
     "favourite",
+    "featured_tag",
     "follow",
+    "gathering",
+    "group_ban",
+    "group_moderator",
+    "group_profile",
     "idempotency",
     "imported",
     "inbox_item",
@@ -60,6 +70,8 @@ __all__ = [
     "post_edit",
     "post_link",
     "post_tag",
+    "quote",
+    "reaction",
     "report",
     "roster",
     "tag",

@@ -20,6 +20,8 @@ account = Table(
     Column("followers_iri", Text),
     Column("following_iri", Text),
     Column("featured_iri", Text),
+    Column("featured_tags_iri", Text),
+    Column("featured_at", Millis),  # remote: when the two collections were last read
     Column("display_name", Text, nullable=False, server_default=""),
     Column("note", Text, nullable=False, server_default=""),  # sanitised HTML
     Column("note_source", Text, nullable=False, server_default=""),  # what a local person wrote
@@ -68,6 +70,7 @@ login = Table(
     Column("default_sensitive", Boolean, nullable=False, server_default=text("false")),
     Column("default_language", String(35)),
     Column("default_local_only", Boolean, nullable=False, server_default=text("false")),
+    Column("default_quote_policy", Integer),  # node.quotes.Policy as bits; NULL: everybody
     Column("disabled_at", Millis),
     Column("created_at", Millis, nullable=False),
     Column("last_sign_in_at", Millis),

@@ -46,6 +46,9 @@ post = Table(
     Column("replies_count", Integer, nullable=False, server_default="0"),
     Column("boosts_count", Integer, nullable=False, server_default="0"),
     Column("favourites_count", Integer, nullable=False, server_default="0"),
+    Column("quotes_count", Integer, nullable=False, server_default="0"),  # accepted ones
+    Column("quote_policy", Integer),  # node.quotes.Policy as bits; NULL: its author never said
+    Column("group_id", Id),  # the group that it was written to
     Column(
         "rev", Integer, nullable=False, server_default="0"
     ),  # rises when its own text, media or poll changes; not with counts
@@ -81,6 +84,13 @@ post = Table(
         "id",
         sqlite_where=text("visibility = 0 AND boost_of_id IS NOT NULL AND local"),
         postgresql_where=text("visibility = 0 AND boost_of_id IS NOT NULL AND local"),
+    ),
+    Index(
+        "ix_post_group_id",
+        "group_id",
+        "id",
+        sqlite_where=text("group_id IS NOT NULL"),
+        postgresql_where=text("group_id IS NOT NULL"),
     ),
     # One boost of a post per person, also when two requests race.
     Index(
@@ -149,6 +159,8 @@ poll = Table(
     Column("expires_at", Millis),
     Column("options", Json, nullable=False),  # [{"title": str, "votes": int | None}]
     Column("voters_count", Integer),
+    Column("hide_totals", Boolean, nullable=False, server_default=text("false")),  # until it is over
+    Column("told_at", Millis),  # when the author and the voters were told that it is over
 )
 
 poll_vote = Table(
@@ -158,6 +170,7 @@ poll_vote = Table(
     Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("choice", Integer, primary_key=True, autoincrement=False),
     Column("iri", Text),
+    Index("ix_poll_vote_account_id", "account_id"),
 )
 
 idempotency = Table(

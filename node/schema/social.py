@@ -1,4 +1,4 @@
-"""Who follows, blocks and mutes whom; which tags a person follows."""
+"""Who follows, blocks and mutes whom; which tags a person follows and shows on their profile."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
 
@@ -53,4 +53,14 @@ tag_follow = Table(
     Column("tag_id", Id, ForeignKey("tag.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("created_at", Millis, nullable=False),
     Index("ix_tag_follow_tag_id", "tag_id"),
+)
+
+featured_tag = Table(
+    "featured_tag",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # in the client API; from node.ids
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("tag_id", Id, ForeignKey("tag.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Millis, nullable=False),
+    UniqueConstraint("account_id", "tag_id"),
 )

@@ -9,9 +9,7 @@ notification = Table(
     metadata,
     Column("id", Id, primary_key=True, autoincrement=False),
     Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
-    Column(
-        "kind", String(32), nullable=False
-    ),  # mention | status | reblog | follow | follow_request | favourite | poll | update | admin.report
+    Column("kind", String(32), nullable=False),  # node.notifications.KINDS
     Column("from_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("post_id", Id, ForeignKey("post.id", ondelete="CASCADE"), index=True),
     Column("report_id", Id),
