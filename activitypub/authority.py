@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from activitypub import values
 from activitypub.audience import Visibility
-from activitypub.documents import Activity, Actor
+from activitypub.documents import Activity, Actor, QuoteAuthorization
 from activitypub.errors import ProtocolError, Refused
 from activitypub.parse import author as author_of
 from activitypub.vocabulary import ACTOR_TYPES, Iri, origin, same_origin, split
@@ -87,8 +87,12 @@ def _undo(activity: Activity, _own_origin: str) -> None:
 
 
 def _answer(activity: Activity, own_origin: str) -> None:
-    """Accept and Reject: of a Follow by one of ours, of this very actor, or of a tag at its server."""
+    """Accept and Reject: of a Follow by one of ours, of this very actor, or of a tag at its server; or of a QuoteRequest."""
     follow = _something(activity)
+    if activity.object_type == "QuoteRequest":
+        _answer_to_quote(activity, own_origin)
+    if activity.object_type == "Join":
+        _answer_to_join(activity, own_origin)
     if follow is None or activity.object_type != "Follow":
         return
     if not _says(follow, "object", activity.actor) and not _is_of_tag(follow, activity.actor):
@@ -96,6 +100,40 @@ def _answer(activity: Activity, own_origin: str) -> None:
     followers = map(values.iri_of, values.many(follow.get("actor"), 10))
     if not all(follower is not None and same_origin(follower, own_origin) for follower in followers):
         raise Refused("an answer to a follow that is not ours")
+
+
+def _answer_to_quote(activity: Activity, own_origin: str) -> None:
+    """Of a QuoteRequest by one of ours, about a post and with a stamp of the actor's own origin (R57)."""
+    asked = activity.embedded or {}
+    if any(found is None or not same_origin(found, own_origin) for found in _said(asked, "actor")):
+        raise Refused("an answer to a quote that is not ours")
+    about = [*_said(asked, "object"), *_said(activity.raw, "result")]
+    if any(found is None or not same_origin(found, activity.actor) for found in about):
+        raise Refused("consent to a quote of somebody else's post")
+
+
+def _request(activity: Activity, own_origin: str) -> None:
+    """QuoteRequest: the post that quotes is the actor's, what is quoted is ours: nobody else is asked here (R57)."""
+    if activity.object is None or not same_origin(activity.object, own_origin):
+        raise Refused("a request about a post that is not ours")
+    if activity.instrument is None or not same_origin(activity.instrument, activity.actor):
+        raise Refused("a request for somebody else's post")
+    inlined = activity.inlined or {}
+    if inlined.get("attributedTo") is not None and author_of(inlined, actor=activity.actor) != activity.actor:
+        raise Refused("a request for a post by somebody else")
+
+
+def _answer_to_join(activity: Activity, own_origin: str) -> None:
+    """Of a Join by one of ours, to an event of the actor's own origin."""
+    asked = activity.embedded or {}
+    if any(found is None or not same_origin(found, own_origin) for found in _said(asked, "actor")):
+        raise Refused("an answer to a join that is not ours")
+    if any(found is None or not same_origin(found, activity.actor) for found in _said(asked, "object")):
+        raise Refused("an answer to a join of somebody else's event")
+
+
+def _said(doc: Mapping[str, Any], name: str) -> list[Iri | None]:
+    return [values.iri_of(one) for one in values.many(doc.get(name), 10)]
 
 
 def _collect(activity: Activity, _own_origin: str) -> None:
@@ -153,6 +191,7 @@ _RULES: Final[Mapping[str, Callable[[Activity, str], None]]] = {
     "Reject": _answer,
     "TentativeAccept": _answer,
     "TentativeReject": _answer,
+    "QuoteRequest": _request,
     "Add": _collect,
     "Remove": _collect,
     "Move": _move,
@@ -161,6 +200,8 @@ _RULES: Final[Mapping[str, Callable[[Activity, str], None]]] = {
     "Like": _point,
     "Dislike": _point,
     "EmojiReact": _point,
+    "Join": _point,
+    "Leave": _point,
     "Block": _point,
     "Flag": _point,
 }
@@ -201,6 +242,31 @@ def may_collect(owner: Iri, actor: Iri) -> None:
         raise Refused("a change of somebody else's collection")
 
 
+def may_carry(carried: Activity, *, group: Iri, own_origin: str) -> None:
+    """A group passes an activity on (FEP-1b12). It is a hint of what to look up, by its id at the origin of its actor.
+
+    `group` has signed for having passed it on, and for nothing else: a group speaks for no other actor's server.
+    """
+    if carried.iri is None or not same_origin(carried.iri, carried.actor):
+        raise Refused("passed on: an activity whose id is of another origin than its actor")
+    if carried.actor == group:
+        raise Refused("passed on: an activity of the group itself")
+    if carried.object is None:
+        raise Refused(f"passed on: {carried.type[:50]} of nothing")
+    if carried.type in ("Create", "Update") and not same_origin(carried.object, carried.actor):
+        raise Refused("passed on: a post of another origin than its author")
+    if carried.type == "Undo" and not same_origin(carried.object, carried.actor):
+        raise Refused("passed on: an undo of what somebody else did")
+    if same_origin(carried.actor, own_origin) and carried.type != "Create" and same_origin(carried.object, own_origin):
+        raise Refused("passed on: what ours did to what is ours")
+
+
+def may_feature(author: Iri, actor: Iri) -> None:
+    """On one's profile one shows what one wrote oneself."""
+    if author != actor:
+        raise Refused("somebody else's post on a profile")
+
+
 def may_move(actor: Iri, target: Actor) -> None:
     """The new account, fetched just now, must name the old one (R55), or anybody could send followers to anybody."""
     if actor == target.iri or actor not in target.also_known_as:
@@ -212,6 +278,17 @@ def may_announce(author: Iri, actor: Iri, visibility: Visibility) -> None:
     if visibility <= Visibility.UNLISTED or (visibility == Visibility.FOLLOWERS and author == actor):
         return
     raise Refused("a boost of a post that is not public")
+
+
+def may_stamp(stamp: QuoteAuthorization, *, quoting: Iri, quoted: Iri, author: Iri) -> None:
+    """A stamp counts for the two posts that it names, by the author of the quoted one (R57).
+
+    `stamp` was fetched from its own id, `author` is whose the quoted post is by the stored copy.
+    """
+    if stamp.author != author or not same_origin(stamp.iri, author):
+        raise Refused("consent by somebody else than the quoted author")
+    if stamp.quoting != quoting or stamp.quoted != quoted:
+        raise Refused("consent to another quote")
 
 
 def widened(old: Visibility, new: Visibility) -> bool:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from activitypub.documents import Actor, Attachment, Poll, Post, PublicKey
+from activitypub import events
+from activitypub.documents import Actor, Attachment, Emoji, Poll, Post, PublicKey, QuoteAuthorization, QuotePolicy
 from activitypub.vocabulary import CONTEXT, PUBLIC, RFC_9421, RFC_9421_ED25519, Iri
 
 Doc = dict[str, Any]
@@ -55,13 +56,26 @@ def note(
             "tag": _tags(post, tag_base),
             "attachment": [_attachment(one) for one in post.attachments],
             **_poll(post.poll),
+            **events.describe(post.event),
             "quote": post.quote,
+            "quoteUrl": post.quote,
             "quoteUri": post.quote,
+            "_misskey_quote": post.quote,
+            "quoteAuthorization": post.quote_authorization,
+            "interactionPolicy": _policy(post.can_quote),
             "context": post.context,
+            "audience": post.audience[0] if len(post.audience) == 1 else list(post.audience) or None,
             "replies": replies,
             "likes": likes,
             "shares": shares,
         },
+    )
+
+
+def vote(choice: str, *, iri: Iri, actor: Iri, question: Iri, to: Iri) -> Doc:
+    """A vote in a poll (FEP-9967): a Note with the option's name and no content at all."""
+    return _document(
+        {"id": iri, "type": "Note", "name": choice, "attributedTo": actor, "inReplyTo": question, "to": [to], "cc": []}
     )
 
 
@@ -70,7 +84,7 @@ def tombstone(iri: Iri, *, former_type: str = "Note", deleted: int | None = None
     return _document({"id": iri, "type": "Tombstone", "formerType": former_type, "deleted": _time(deleted)})
 
 
-def actor(described: Actor, *, generator: Iri | None = None, featured_tags: Iri | None = None) -> Doc:
+def actor(described: Actor, *, generator: Iri | None = None) -> Doc:
     """An actor document (R8). The server's own Application says itself what it implements, others through `generator`
     (FEP-844e), which is the IRI of the server's actor."""
     itself = described.type == "Application"
@@ -87,11 +101,12 @@ def actor(described: Actor, *, generator: Iri | None = None, featured_tags: Iri 
             "followers": described.followers,
             "following": described.following,
             "featured": described.featured,
-            "featuredTags": featured_tags,
+            "featuredTags": described.featured_tags,
             "endpoints": {"sharedInbox": described.shared_inbox} if described.shared_inbox else None,
             "icon": _image(described.icon),
             "image": _image(described.image),
             "attachment": [{"type": "PropertyValue", "name": name, "value": value} for name, value in described.fields],
+            "tag": [emoji(one) for one in described.emojis] or None,
             **_keys(described.keys),
             "manuallyApprovesFollowers": described.locked,
             "discoverable": described.discoverable,
@@ -105,6 +120,7 @@ def actor(described: Actor, *, generator: Iri | None = None, featured_tags: Iri 
             "executive": described.executive or None,
             "awayUntil": _time(described.away_until),
             "history": described.history,
+            "attributedTo": described.moderators,
             "implements": _implements(described.implements) if itself else None,
             "generator": None if itself else _generator(generator, described.implements),
         },
@@ -140,13 +156,29 @@ def delete(
 
 
 def announce(
-    announced: Iri, *, iri: Iri, actor: Iri, to: Sequence[Iri], cc: Sequence[Iri] = (), published: int | None = None
+    announced: Iri | Mapping[str, Any],
+    *,
+    iri: Iri,
+    actor: Iri,
+    to: Sequence[Iri],
+    cc: Sequence[Iri] = (),
+    published: int | None = None,
 ) -> Doc:
+    """Announce of a post, by its IRI, or of an activity that a group passes on (FEP-1b12): that as it was, with its context
+    and its proof."""
     return _activity("Announce", iri, actor, announced, to=to, cc=cc, published=_time(published))
 
 
 def like(liked: Iri, *, iri: Iri, actor: Iri, to: Sequence[Iri] = ()) -> Doc:
     return _activity("Like", iri, actor, liked, to=to)
+
+
+def reaction(
+    liked: Iri, content: str, *, iri: Iri, actor: Iri, to: Sequence[Iri] = (), emoji_: Emoji | None = None
+) -> Doc:
+    """A Like with an emoji as its content (FEP-c0e0): who knows no reactions takes it for a favourite."""
+    tags: Doc = {} if emoji_ is None else {"tag": [emoji(emoji_)]}
+    return _activity("Like", iri, actor, liked, to=to, content=content, **tags)
 
 
 def follow(followed: Iri, *, iri: Iri, actor: Iri) -> Doc:
@@ -160,6 +192,55 @@ def accept(follow: Mapping[str, Any] | Iri, *, iri: Iri, actor: Iri, to: Sequenc
 
 def reject(follow: Mapping[str, Any] | Iri, *, iri: Iri, actor: Iri, to: Sequence[Iri] = ()) -> Doc:
     return _activity("Reject", iri, actor, _inside(follow), to=to)
+
+
+def quote_request(quoting: Mapping[str, Any], *, iri: Iri, actor: Iri, to: Sequence[Iri]) -> Doc:
+    """Asks the author of what the note `quoting` quotes for their stamp (FEP-044f). The note goes along."""
+    return _activity("QuoteRequest", iri, actor, quoting["quote"], to=to, instrument=_inside(quoting))
+
+
+def accept_quote(asked: Mapping[str, Any], stamp: Iri, *, iri: Iri, actor: Iri, to: Sequence[Iri]) -> Doc:
+    """Accept of a QuoteRequest; `stamp` is the id of the QuoteAuthorization."""
+    return _activity("Accept", iri, actor, _inside(asked), to=to, result=stamp)
+
+
+def quote_authorization(stamp: QuoteAuthorization) -> Doc:
+    return _document(
+        {
+            "id": stamp.iri,
+            "type": "QuoteAuthorization",
+            "attributedTo": stamp.author,
+            "interactingObject": stamp.quoting,
+            "interactionTarget": stamp.quoted,
+        }
+    )
+
+
+def hashtag(name: str, href: str) -> Doc:
+    """A tag as featuredTags and the Add and Remove of it hold it; without a context."""
+    return {"type": "Hashtag", "name": f"#{name}", "href": href}
+
+
+def add(
+    added: Mapping[str, Any] | Iri, target: Iri, *, iri: Iri, actor: Iri, to: Sequence[Iri], cc: Sequence[Iri] = ()
+) -> Doc:
+    """Add of a post or a Hashtag to one of the actor's own collections."""
+    return _activity("Add", iri, actor, _inside(added), to=to, cc=cc, target=target)
+
+
+def remove(
+    removed: Mapping[str, Any] | Iri, target: Iri, *, iri: Iri, actor: Iri, to: Sequence[Iri], cc: Sequence[Iri] = ()
+) -> Doc:
+    return _activity("Remove", iri, actor, _inside(removed), to=to, cc=cc, target=target)
+
+
+def join(joined: Iri, *, iri: Iri, actor: Iri, to: Sequence[Iri]) -> Doc:
+    """Somebody wants to come to an event (FEP-8a8e). Answered with an Accept or Reject of this activity."""
+    return _activity("Join", iri, actor, joined, to=to)
+
+
+def leave(left: Iri, *, iri: Iri, actor: Iri, to: Sequence[Iri]) -> Doc:
+    return _activity("Leave", iri, actor, left, to=to)
 
 
 def undo(
@@ -230,7 +311,14 @@ def collection_page(
 
 def _document(properties: Mapping[str, Any]) -> Doc:
     present = {name: value for name, value in properties.items() if value is not None}
-    return {"@context": list(CONTEXT), **present}
+    return {"@context": _context(present), **present}
+
+
+def _context(present: Mapping[str, Any]) -> list[Any]:
+    """Of events, the terms that nothing else has."""
+    about = present.get("object")
+    types = {present["type"], about.get("type") if isinstance(about, Mapping) else None}
+    return [*CONTEXT, dict(events.CONTEXT)] if "Event" in types else list(CONTEXT)
 
 
 def _inside(doc: Mapping[str, Any] | str) -> Doc | str:
@@ -281,12 +369,24 @@ def _tags(post: Post, tag_base: str | None) -> list[Doc]:
         | ({"href": tag_base + quote(name.lower(), safe="")} if tag_base else {})
         for name in post.hashtags
     ]
-    # GoToSocial wants an id on an Emoji; the image's address is as lasting as any.
-    emojis = [
-        {"type": "Emoji", "id": url, "name": f":{shortcode}:", "icon": {"type": "Image", "url": url}}
-        for shortcode, url in post.emojis
-    ]
-    return [*mentions, *hashtags, *emojis]
+    return [*mentions, *hashtags, *map(emoji, post.emojis)]
+
+
+def emoji(one: Emoji) -> Doc:
+    """A custom emoji as tags hold it, without a context. GoToSocial wants an id; the image's address lasts as well."""
+    shown = {
+        "type": "Emoji",
+        "id": one.iri or one.url,
+        "name": f":{one.shortcode}:",
+        "icon": {"type": "Image", "url": one.url},
+        "updated": _time(one.updated),
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def emoji_object(one: Emoji) -> Doc:
+    """The same as a document of its own."""
+    return _document(emoji(one))
 
 
 def _attachment(file: Attachment) -> Doc:
@@ -308,7 +408,7 @@ def _poll(poll: Poll | None) -> Doc:
     if poll is None:
         return {}
     options = [
-        {"type": "Note", "name": name, "replies": {"type": "Collection", "totalItems": votes}}
+        {"type": "Note", "name": name, "replies": {"type": "Collection"} | _total(votes)}
         for name, votes in poll.options
     ]
     return {
@@ -317,6 +417,16 @@ def _poll(poll: Poll | None) -> Doc:
         "closed": _time(poll.closed_at),
         "votersCount": poll.voters,
     }
+
+
+def _policy(policy: QuotePolicy | None) -> Doc | None:
+    if policy is None:
+        return None
+    return {"canQuote": {"automaticApproval": list(policy.automatic), "manualApproval": list(policy.manual)}}
+
+
+def _total(votes: int | None) -> Doc:
+    return {} if votes is None else {"totalItems": votes}
 
 
 def _keys(keys: Sequence[PublicKey]) -> Doc:

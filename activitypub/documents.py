@@ -18,11 +18,13 @@ class Mention(NamedTuple):
 class Emoji(NamedTuple):
     shortcode: str  # without the colons
     url: str
+    iri: Iri | None = None
+    updated: int | None = None
 
 
 class Option(NamedTuple):
     name: str
-    votes: int
+    votes: int | None  # None: not to be known before the end
 
 
 class Field(NamedTuple):
@@ -55,6 +57,39 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QuotePolicy:
+    """Who may quote a post, as its author says it (FEP-044f): actors, collections of the author's, or the public."""
+
+    automatic: tuple[Iri, ...] = ()
+    manual: tuple[Iri, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuoteAuthorization:
+    """The stamp of a quote: `author` lets the post `quoting` quote their post `quoted` (FEP-044f)."""
+
+    iri: Iri
+    author: Iri
+    quoting: Iri
+    quoted: Iri
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """When and where something takes place that people come to (FEP-8a8e). `link` is where to take part online."""
+
+    starts_at: int
+    ends_at: int | None = None
+    timezone: str | None = None  # name of IANA's
+    place: str = ""
+    link: str | None = None
+    join_mode: str = "free"  # one of events.JOIN_MODES
+    status: str = "confirmed"  # one of events.STATUSES
+    capacity: int | None = None
+    guests: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PublicKey:
     """A key as an actor publishes it: `pem` from publicKey, `multibase` from a Multikey; one of them is set."""
 
@@ -83,6 +118,9 @@ class Activity:
     published: int | None = None
     content: str | None = None
     objects: tuple[Iri, ...] = ()
+    instrument: Iri | None = None  # of a QuoteRequest: the post that quotes
+    inlined: dict[str, Any] | None = None  # that post as it was sent along: a claim too
+    result: Iri | None = None  # of its Accept: the stamp
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -109,8 +147,12 @@ class Post:
     emojis: tuple[Emoji, ...] = ()
     attachments: tuple[Attachment, ...] = ()
     poll: Poll | None = None
+    event: Event | None = None
     quote: Iri | None = None
+    quote_authorization: Iri | None = None
+    can_quote: QuotePolicy | None = None
     context: Iri | None = None
+    audience: tuple[Iri, ...] = ()  # the groups that it was written to (FEP-1b12)
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -138,9 +180,11 @@ class Actor:
     followers: Iri | None = None
     following: Iri | None = None
     featured: Iri | None = None
+    featured_tags: Iri | None = None
     icon: str | None = None
     image: str | None = None
     fields: tuple[Field, ...] = ()
+    emojis: tuple[Emoji, ...] = ()
     keys: tuple[PublicKey, ...] = ()
     locked: bool = False
     discoverable: bool | None = None
@@ -155,6 +199,7 @@ class Actor:
     away_until: int | None = None
     implements: tuple[str, ...] = ()
     history: Iri | None = None
+    moderators: Iri | None = None  # of a group: the collection of its moderators (FEP-1b12)
     raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property

@@ -8,7 +8,7 @@ exhaustion: what is over them is dropped, never an error.
 import re
 from typing import Any
 
-from activitypub import parts, values
+from activitypub import events, parts, values
 from activitypub.documents import (
     Activity,
     Actor,
@@ -21,6 +21,8 @@ from activitypub.documents import (
     Poll,
     Post,
     PublicKey,
+    QuoteAuthorization,
+    QuotePolicy,
 )
 from activitypub.errors import Malformed, Refused
 from activitypub.strict_json import load
@@ -46,12 +48,15 @@ __all__ = [
     "Poll",
     "Post",
     "PublicKey",
+    "QuoteAuthorization",
+    "QuotePolicy",
     "activity",
     "actor",
     "author",
     "collection",
     "load",
     "post",
+    "quote_authorization",
     "type_of",
 ]
 
@@ -145,6 +150,9 @@ def activity(doc: Any) -> Activity:
         published=values.moment(doc.get("published")),
         content=values.natural(doc, "content")[0],
         objects=tuple(dict.fromkeys(known)) if kind == "Flag" else (),
+        instrument=values.iri(doc.get("instrument")),
+        inlined=next(values.objects(doc.get("instrument"), 1), None),
+        result=values.iri(doc.get("result")),
         raw=doc,
     )
 
@@ -198,10 +206,24 @@ def post(doc: Any, *, actor: Iri | None = None) -> Post:
         emojis=parts.emojis(tags),
         attachments=parts.attachments(doc.get("attachment")),
         poll=parts.poll(doc, closed=updated or published or 0) if kind == "Question" else None,
+        event=events.read(doc) if kind == "Event" else None,
         quote=parts.quote(doc, tags),
+        quote_authorization=values.iri(doc.get("quoteAuthorization")),
+        can_quote=parts.quote_policy(doc),
         context=values.iri(doc.get("context")) or values.iri(doc.get("conversation")),
+        audience=values.recipients(doc.get("audience")),
         raw=doc,
     )
+
+
+def quote_authorization(doc: Any) -> QuoteAuthorization:
+    """The stamp of a quote (FEP-044f). Malformed unless it names its author and both posts."""
+    doc = _mapping(doc)
+    iri = _required_id(doc)
+    quoting, quoted = values.iri(doc.get("interactingObject")), values.iri(doc.get("interactionTarget"))
+    if type_of(doc) != "QuoteAuthorization" or quoting is None or quoted is None:
+        raise Malformed("no stamp of a quote")
+    return QuoteAuthorization(iri=iri, author=author(doc), quoting=quoting, quoted=quoted)
 
 
 # --- Actors -------------------------------------------------------------------------------------------------------
@@ -232,9 +254,11 @@ def actor(doc: Any) -> Actor:
         followers=_own(iri, doc.get("followers")),
         following=_own(iri, doc.get("following")),
         featured=_own(iri, doc.get("featured")),
+        featured_tags=_own(iri, doc.get("featuredTags")),
         icon=parts.image(doc.get("icon")),
         image=parts.image(doc.get("image")),
         fields=parts.fields(doc.get("attachment")),
+        emojis=parts.emojis(list(values.objects(doc.get("tag"), parts.TAGS))),
         keys=_keys(iri, doc),
         locked=values.flag(doc.get("manuallyApprovesFollowers")) or False,
         discoverable=values.flag(doc.get("discoverable")),
@@ -249,8 +273,14 @@ def actor(doc: Any) -> Actor:
         away_until=values.moment(doc.get("awayUntil")),
         implements=_implements(doc),
         history=_own(iri, doc.get("history")),
+        moderators=_moderators(iri, kind, doc.get("attributedTo")),
         raw=doc,
     )
+
+
+def _moderators(iri: Iri, kind: str, value: Any) -> Iri | None:
+    """Of a group, a collection that is named (FEP-1b12); PeerTube embeds the person there whose channel it is."""
+    return _own(iri, value) if kind == "Group" and isinstance(value, str) else None
 
 
 def _own(iri: Iri, value: Any) -> Iri | None:

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from activitypub import values
-from activitypub.documents import Attachment, Emoji, Field, Mention, Option, Poll
+from activitypub.documents import Attachment, Emoji, Field, Mention, Option, Poll, QuotePolicy
 from activitypub.vocabulary import Iri, is_as2, is_iri
 
 MENTIONS = 100
@@ -16,6 +16,7 @@ TAGS = 100
 ATTACHMENTS = 16
 OPTIONS = 20
 FIELDS = 16
+APPROVED = 50
 NAME_LENGTH = 500
 
 _MEDIA_FAMILIES = {"Image": "image/*", "Video": "video/*", "Audio": "audio/*", "Document": None}
@@ -50,7 +51,10 @@ def emojis(tags: list[dict[str, Any]]) -> tuple[Emoji, ...]:
         shortcode = (values.text(tag.get("name"), NAME_LENGTH) or "").strip(":")
         url = image(tag.get("icon"))
         if url and _SHORTCODE.fullmatch(shortcode):
-            found.setdefault(shortcode, Emoji(shortcode, url))
+            # An id that is but the image's address (Mastodon has others) is none that tells whose it is.
+            iri = values.iri(tag.get("id"))
+            known = None if iri == url else iri
+            found.setdefault(shortcode, Emoji(shortcode, url, known, values.moment(tag.get("updated"))))
     return tuple(found.values())[:TAGS]
 
 
@@ -97,15 +101,18 @@ def _focus(value: Any) -> tuple[float, float] | None:
 
 
 def poll(doc: dict[str, Any], *, closed: int) -> Poll | None:
-    """The poll of a Question (FEP-9967). `closed` is the time to assume if it says only that it is closed."""
+    """The poll of a Question (FEP-9967). `closed` is the time to assume if it says only that it is closed.
+
+    A collection of votes without a number is one whose author keeps it until the end, as Mastodon sends it.
+    """
     multiple = not values.many(doc.get("oneOf"), 1)
     options: dict[str, Option] = {}
     for one in values.objects(doc.get("anyOf" if multiple else "oneOf"), 2 * OPTIONS):
         name = values.natural(one, "name", NAME_LENGTH)[0]
         replies = one.get("replies")
-        votes = values.count(replies.get("totalItems")) if isinstance(replies, dict) else None
+        votes = values.count(replies.get("totalItems")) if isinstance(replies, dict) else 0
         if name:
-            options.setdefault(name, Option(name, votes or 0))
+            options.setdefault(name, Option(name, votes))
     if not options:
         return None
     ends_at = values.moment(doc.get("endTime"))
@@ -128,6 +135,18 @@ def quote(doc: dict[str, Any], tags: list[dict[str, Any]]) -> Iri | None:
             return found
     links = (tag for tag in tags if "Link" in values.types(tag) and is_as2(values.text(tag.get("mediaType"), 200)))
     return next((found for tag in links if (found := values.iri_of(tag))), None)
+
+
+def quote_policy(doc: dict[str, Any]) -> QuotePolicy | None:
+    """`interactionPolicy.canQuote`; None if the author does not say who may quote."""
+    policy = next(values.objects(doc.get("interactionPolicy"), 1), {})
+    said = next(values.objects(policy.get("canQuote"), 1), None)
+    if said is None:
+        return None
+    return QuotePolicy(
+        automatic=values.recipients(said.get("automaticApproval"))[:APPROVED],
+        manual=values.recipients(said.get("manualApproval"))[:APPROVED],
+    )
 
 
 def image(value: Any) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 
 from activitypub import authority, parse
 from activitypub.audience import Visibility, visibility
-from activitypub.documents import Attachment, Emoji, Field, Mention, Option, Poll
+from activitypub.documents import Attachment, Field, Mention, Option, Poll
 from activitypub.errors import Refused
 from activitypub.vocabulary import PUBLIC, RFC_9421, Iri
 
@@ -33,7 +33,9 @@ def test_a_mastodon_note_is_read_whole() -> None:
     assert post.url == "https://mastodon.example/@alice/112233445566778899"
     assert post.mentions == (Mention(Iri("https://other.example/users/bob"), "@bob@other.example"),)
     assert post.hashtags == ("Kafka",)
-    assert post.emojis == (Emoji("party", "https://files.mastodon.example/emoji/party.png"),)
+    (emoji,) = post.emojis
+    assert (emoji.shortcode, emoji.url) == ("party", "https://files.mastodon.example/emoji/party.png")
+    assert (emoji.iri, emoji.updated) == ("https://mastodon.example/emojis/7", 1_735_689_600_000)
     assert post.attachments == (
         Attachment(
             url="https://files.mastodon.example/media_attachments/1/original.jpeg",
