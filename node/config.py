@@ -122,6 +122,11 @@ class AccountsSection(Struct, frozen=True):
     password_min_length: int = 10
 
 
+class GroupsSection(Struct, frozen=True):
+    create: Literal["everybody", "administrators"] = "everybody"
+    """Who may make groups of this department."""
+
+
 class PostsSection(Struct, frozen=True):
     max_characters: int = 5000
     max_media: int = 16
@@ -189,6 +194,7 @@ class Settings(Struct, frozen=True):
     company: CompanySection = CompanySection()
     access: AccessSection = AccessSection()
     accounts: AccountsSection = AccountsSection()
+    groups: GroupsSection = GroupsSection()
     posts: PostsSection = PostsSection()
     media: MediaSection = MediaSection()
     limits: LimitsSection = LimitsSection()

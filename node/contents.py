@@ -42,8 +42,10 @@ class NewPost:
     conversation_id: int
     context_iri: str | None = None
     app_id: int | None = None
+    group_id: int | None = None
     created_at: int
     edited_at: int | None = None
+    quote_policy: int | None = None
 
 
 _COLUMNS = tuple(one.name for one in fields(NewPost))

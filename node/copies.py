@@ -6,18 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, bindparam, delete, insert, literal, select, update
+from sqlalchemy import BindParameter, Row, Select, bindparam, literal, select, update
 
 from activitypub.audience import Visibility
 from activitypub.documents import Attachment, Poll
 from activitypub.vocabulary import same_origin
-from node import accounts, contents, deletion, media, notifications, revisions, search, sight, threads
+from node import (
+    accounts,
+    contents,
+    deletion,
+    media,
+    notifications,
+    plans,
+    quotes,
+    revisions,
+    search,
+    sight,
+    tallies,
+    threads,
+)
 from node.contents import NewPost
 from node.errors import Forbidden, Unknown
 from node.html import to_text
-from node.ids import Millis, PostId
+from node.ids import PostId
 from node.runtime import Tx
-from node.schema import account, poll, post, tombstone
+from node.schema import account, post, tombstone
 from node.schema.meta import Id
 from node.sight import Sight
 from node.viewer import Viewer, remote
@@ -49,20 +62,12 @@ _PARENT = select(
     post.c.boost_of_id,
     post.c.context_iri,
     post.c.in_reply_to_iri,
+    post.c.group_id,
 ).where(post.c.iri == _IRI)
 _STORED = select(post).where(post.c.id == _OF)
 _BOOSTED_BY = select(post.c.id).where(post.c.boost_of_id == _OF, post.c.author_id == bindparam("author", type_=Id))
 _BOOST = update(post).where(post.c.id == _OF).values(boosts_count=post.c.boosts_count + 1)
-_CHANGE = contents.changing("visibility", "url")
-_INSERT_POLL = insert(poll)
-_POLL = select(poll).where(poll.c.post_id == _OF)
-_TALLY = (
-    update(poll)
-    .where(poll.c.post_id == _OF)
-    .values(options=bindparam("options"), voters_count=bindparam("voters_count"), expires_at=bindparam("expires_at"))
-)
-_DROP_POLL = delete(poll).where(poll.c.post_id == _OF)
-_TOUCH = update(post).where(post.c.id == _OF).values(rev=post.c.rev + 1)
+_CHANGE = contents.changing("visibility", "url", "object_type")
 _ANCHOR = re.compile(r"<a\s([^>]*)>", re.IGNORECASE)
 _HREF = re.compile(r'href="(https?://[^"]*)"', re.IGNORECASE)
 _NO_LINK = re.compile(r'class="[^"]*\b(?:mention|hashtag)\b', re.IGNORECASE)
@@ -88,8 +93,12 @@ class RemotePost:
     tags: Sequence[str] = ()
     attachments: Sequence[Attachment] = ()
     poll: Poll | None = None
+    plan: plans.Plan | None = None
     boost_of_id: int | None = None
     context_iri: str | None = None
+    quoted_iri: str | None = None
+    stamp_iri: str | None = None
+    quote_policy: int | None = None
     is_news: bool = True
     """False for what is read of the past: then nobody is told."""
 
@@ -129,9 +138,12 @@ def store_remote(tx: Tx, new: RemotePost) -> PostId | None:
     if new.attachments:
         media.store_remote(tx, post_id, new.author_id, new.attachments)
     if new.poll is not None:
-        tx.execute(_INSERT_POLL, {"id": post_id, "post_id": post_id} | _poll_values(new.poll, new.created_at))
+        tallies.store(tx, post_id, new.poll, new.created_at)
+    plans.lay(tx, post_id, new.plan)
     if parent is not None and threads.is_counted_as_reply(new.visibility):
         threads.answered(tx, parent.id, 1)
+    if new.quoted_iri is not None:
+        quotes.heard(tx, post_id, new.quoted_iri, new.stamp_iri)
     threads.adopt(tx, post_id, new.iri, new.author_id, parent.conversation_id if parent else post_id)
     _tell(tx, post_id, new, parent)
     return post_id
@@ -141,14 +153,18 @@ def update_remote(tx: Tx, post_id: int, new: RemotePost) -> bool:
     """Take over an edit; False if it is not newer than what is stored (R51).
 
     Author and id never change, the audience only to a narrower one (R47). Tallies of a poll are taken over without an
-    edit, since peers send them with the old `updated`.
+    edit: peers send them with the old `updated` (Mastodon), or a new one although no word is other (FEP-9967).
     """
     row = tx.first(_STORED, {"of": post_id})
     if row is None or row.local or row.boost_of_id is not None or row.author_id != new.author_id or row.iri != new.iri:
         return False
+    quotes.heard_again(tx, row, new)
     edited_at = None if new.edited_at is None else min(new.edited_at, tx.now)
+    plans.count_guests(tx, row, new.plan, edited_at)
     if edited_at is None or edited_at <= (row.edited_at or row.created_at):
-        return edited_at in (None, row.edited_at, row.created_at) and _tally(tx, row, new)
+        return edited_at in (None, row.edited_at, row.created_at) and tallies.take(tx, row, new.poll)
+    if tallies.are_all_that_is_new(tx, row, new):
+        return tallies.take(tx, row, new.poll)
     revisions.keep(tx, row, revisions.media_ids(tx, row.id))
     visibility = max(Visibility(row.visibility), new.visibility)
     tx.execute(
@@ -162,6 +178,7 @@ def update_remote(tx: Tx, post_id: int, new: RemotePost) -> bool:
             "visibility": visibility,
             "edited_at": edited_at,
             "url": new.url,
+            "object_type": tallies.kind(row, new),
         },
     )
     _recount(tx, row, visibility)
@@ -174,9 +191,11 @@ def update_remote(tx: Tx, post_id: int, new: RemotePost) -> bool:
         entry=search.entry(new.plain, tx.dialect),
     )
     media.store_remote(tx, row.id, row.author_id, new.attachments)
-    _replace_poll(tx, row, new)
+    tallies.edit(tx, row, new)
+    plans.lay(tx, row.id, new.plan if row.object_type == plans.KIND else None)
     if new.is_news:
         contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
+        quotes.tell_quoters(tx, row.id, row.author_id)
     else:
         tx.emit("status.update", post_id=row.id, account_id=row.author_id)
     return True
@@ -230,8 +249,10 @@ def _insert(tx: Tx, new: RemotePost, parent: Row[Any] | None, boosted: Row[Any] 
         in_reply_to_account_id=parent and parent.author_id,
         conversation_id=parent.conversation_id if parent else post_id,
         context_iri=(threads.context_of_answers(tx, parent) if parent else None) or new.context_iri,
+        group_id=parent.group_id if parent and new.visibility <= Visibility.UNLISTED else None,
         created_at=created_at,
         edited_at=None if new.edited_at is None else min(new.edited_at, tx.now),
+        quote_policy=new.quote_policy,
     )
     contents.store(tx, [row])
     if threads.is_counted(new.visibility):
@@ -309,52 +330,3 @@ def _recount(tx: Tx, row: Row[Any], visibility: Visibility) -> None:
     lost = threads.is_counted_as_reply(row.visibility) and not threads.is_counted_as_reply(visibility)
     if lost and row.in_reply_to_id is not None:
         threads.answered(tx, row.in_reply_to_id, -1)
-
-
-def _poll_values(said: Poll, created_at: int) -> dict[str, Any]:
-    closed_at = said.closed_at if said.closed_at != 0 else created_at
-    return {
-        "multiple": said.multiple,
-        "expires_at": said.ends_at if closed_at is None else closed_at,
-        "options": [{"title": option.name, "votes": option.votes} for option in said.options],
-        "voters_count": said.voters,
-    }
-
-
-def _tally(tx: Tx, row: Row[Any], new: RemotePost) -> bool:
-    """Take over votes of a poll whose options are still the same."""
-    stored = tx.first(_POLL, {"of": row.id}) if new.poll is not None else None
-    if stored is None or new.poll is None:
-        return False
-    values = _poll_values(new.poll, Millis(row.created_at))
-    if [one["title"] for one in stored.options] != [one["title"] for one in values["options"]]:
-        return False
-    del values["multiple"]
-    if all(getattr(stored, name) == value for name, value in values.items()):
-        return False
-    tx.execute(_TALLY, {"of": row.id} | values)
-    tx.execute(_TOUCH, {"of": row.id})
-    tx.emit("status.update", post_id=row.id, account_id=row.author_id)
-    return True
-
-
-def _replace_poll(tx: Tx, row: Row[Any], new: RemotePost) -> None:
-    """Options that an edit left alone keep the votes that were cast here; other options are another poll."""
-    if row.object_type != "Question" or _tally_kept(tx, row, new):
-        return
-    tx.execute(_DROP_POLL, {"of": row.id})
-    if new.poll is not None:
-        tx.execute(_INSERT_POLL, {"id": row.id, "post_id": row.id} | _poll_values(new.poll, row.created_at))
-
-
-def _tally_kept(tx: Tx, row: Row[Any], new: RemotePost) -> bool:
-    stored = tx.first(_POLL, {"of": row.id})
-    if stored is None or new.poll is None:
-        return False
-    values = _poll_values(new.poll, row.created_at)
-    if [one["title"] for one in stored.options] != [one["title"] for one in values["options"]]:
-        return False
-    if values.pop("multiple") != stored.multiple:
-        return False
-    tx.execute(_TALLY, {"of": row.id} | values)
-    return True

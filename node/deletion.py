@@ -6,7 +6,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy import delete as sql_delete
 
 from activitypub.audience import Visibility
-from node import accounts, contents, db, notifications, search, sight, tags, threads
+from node import accounts, contents, db, notifications, quotes, search, sight, tags, threads
 from node.bell import EVENT
 from node.errors import NotFound
 from node.ids import PostId
@@ -27,6 +27,7 @@ _ENDING = (
     post.c.visibility,
     post.c.local_only,
     post.c.in_reply_to_id,
+    post.c.group_id,
     account.c.iri.label("author_iri"),
 )
 _FOUND = select(*_ENDING).join(account, account.c.id == post.c.author_id).where(post.c.iri == bindparam("iri"))
@@ -69,7 +70,10 @@ def remove(tx: Tx, row: Row[Any]) -> None:
     post_id = PostId(row.id)
     if row.local:
         tx.outgoing.post_deleted(tx, post_id)
+        if row.group_id is not None and row.boost_of_id is None:
+            tx.outgoing.group_passes_on(tx, row.group_id, post_id, "Delete")
     if row.boost_of_id is None:
+        quotes.ended(tx, post_id)
         _remove_boosts(tx, post_id)
         _announce_end(tx, [row], tags.names_of(tx, post_id), contents.mentioned(tx, post_id))
     else:

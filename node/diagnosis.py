@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from activitypub import keys
 from activitypub.errors import Malformed
-from node import accounts, backup, keyring, search
+from node import accounts, backup, keyring, plans, search
 from node.doctor import Finding, fault, ok, warn
 from node.errors import NodeError, NotFound
 from node.html import to_text
@@ -188,8 +188,13 @@ def _not_indexed(tx: Tx) -> Iterator[list[tuple[PostId, str]]]:
     after = 0
     while rows := tx.rows(_MISSING[tx.dialect], {"after": after}):
         after = rows[-1].id
-        texts = [(PostId(row.id), "\n".join((row.spoiler, row.text or to_text(row.content)))) for row in rows]
+        texts = [(PostId(row.id), "\n".join((row.spoiler, _written(row)))) for row in rows]
         yield [(post_id, plain) for post_id, plain in texts if index_tokens(plain)]
+
+
+def _written(row: Row[Any]) -> str:
+    """Of an event, title and place as well, which are in its content alone."""
+    return str(row.text) if row.text and not plans.is_dressed(row.content) else to_text(row.content)
 
 
 async def repair(node: Node) -> int:

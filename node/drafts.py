@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row, bindparam, select
 
 from activitypub.audience import Visibility
-from node import accounts, contents, search, text
+from node import accounts, contents, plans, polls, search, text
 from node.accounts.finding import acct
 from node.config import Settings
 from node.errors import Forbidden, Invalid
@@ -32,6 +32,7 @@ _AUTHOR = (
         login.c.default_local_only,
         login.c.default_sensitive,
         login.c.default_language,
+        login.c.default_quote_policy,
         contents.watched(account.c.id).label("watched"),
     )
     .join_from(account, login, login.c.account_id == account.c.id, isouter=True)
@@ -50,7 +51,13 @@ class Draft:
     local_only: bool | None = None
     language: str | None = None
     in_reply_to_id: int | None = None
+    quoted_id: int | None = None
+    quote_policy: int | None = None
+    """A `quotes.Policy`."""
     media_ids: Sequence[int] = ()
+    poll: polls.Asked | None = None
+    plan: plans.Plan | None = None
+    """Makes it an event; see node/gatherings.py."""
     idempotency_key: str | None = None
     """As the client sent it: the same key yields the same post."""
     app_id: int | None = None
@@ -65,6 +72,8 @@ class Changes:
     sensitive: bool | None = None
     language: str | None = None
     media_ids: Sequence[int] | None = None
+    poll: polls.Asked | Literal[False] | None = None
+    """False takes it away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,13 @@ class Composed:
 def audience_of(row: Row[Any]) -> Audience:
     """Of a post's row."""
     return Audience(Visibility(row.visibility), bool(row.local_only))
+
+
+def kind(draft: Draft) -> str:
+    """The type of the post on the wire. Raises Invalid for a poll that would be an event as well."""
+    if draft.poll is not None and draft.plan is not None:
+        raise Invalid("An event cannot have a poll.", field="poll")
+    return plans.KIND if draft.plan is not None else "Note" if draft.poll is None else "Question"
 
 
 def author(tx: Tx) -> Row[Any]:

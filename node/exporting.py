@@ -3,6 +3,7 @@
 accounts.jsonl   people of this node, without what they sign in with
 posts.jsonl      their posts, and those of peers' people that they boosted or favourited, as `corridor import` reads them
 follows.jsonl    who follows whom
+emoji.jsonl      the node's custom emoji
 media/           the files that posts and profiles name
 
 It holds what people wrote to few, too. A running server goes on meanwhile: each page is read as it is then.
@@ -20,12 +21,12 @@ from typing import Any
 import msgspec
 from sqlalchemy import BindParameter, Row, Select, and_, bindparam, exists, func, or_, select
 
-from node import html, media
+from node import accounts, emoji, groups, html, media, plans
 from node.accounts.finding import acct
 from node.errors import Conflict
 from node.importing.lines import VISIBILITIES
 from node.runtime import Node, Tx
-from node.schema import account, favourite, follow, imported, login, post, post_link, post_tag, tag
+from node.schema import account, favourite, follow, group_profile, imported, login, post, post_link, post_tag, tag
 from node.schema.meta import Id
 
 PAGE = 500
@@ -62,7 +63,7 @@ _LINKS = (
 _BOOSTS = (
     select(post.c.boost_of_id.label("post_id"), post.c.created_at, account.c.username, account.c.domain)
     .join(account, account.c.id == post.c.author_id)
-    .where(post.c.boost_of_id.in_(_IDS))
+    .where(post.c.boost_of_id.in_(_IDS), account.c.actor_type != "Group")
     .order_by(post.c.id)
 )
 _FAVOURITES = (
@@ -73,8 +74,9 @@ _FAVOURITES = (
 )
 _REFS = select(imported.c.post_id, imported.c.ref).where(imported.c.post_id.in_(_IDS))
 _PEOPLE = (
-    select(account, login.c.email, login.c.roles)
+    select(account, login.c.email, login.c.roles, group_profile.c.posting, group_profile.c.hidden)
     .join(login, login.c.account_id == account.c.id, isouter=True)
+    .join(group_profile, group_profile.c.account_id == account.c.id, isouter=True)
     .where(account.c.domain.is_(None), account.c.gone_at.is_(None), account.c.actor_type != "Application")
     .where(account.c.id > _AFTER)
     .order_by(account.c.id)
@@ -119,7 +121,8 @@ async def run(node: Node, folder: Path, progress: Progress = lambda _done, _all:
     done.accounts, people_files = await _write(node, folder / "accounts.jsonl", _people)
     done.posts, post_files = await _write(node, folder / "posts.jsonl", _posts, lambda n: progress(n, max(n, total)))
     done.follows, _ = await _write(node, folder / "follows.jsonl", _follows)
-    done.media = _copy(node.settings.media_dir, folder / "media", people_files | post_files)
+    _, emoji_files = await _write(node, folder / "emoji.jsonl", _emoji)
+    done.media = _copy(node.settings.media_dir, folder / "media", people_files | post_files | emoji_files)
     progress(done.posts, done.posts)
     return done
 
@@ -188,7 +191,13 @@ def _person(tx: Tx, row: Row[Any]) -> Line:
         "locked": row.locked,
         "bot": row.bot,
         "created_at": moment(row.created_at),
-    }
+    } | ({"group": _group(tx, row)} if row.actor_type == "Group" else {})
+
+
+def _group(tx: Tx, row: Row[Any]) -> Line:
+    """What a group has that people have not. Its members are its followers."""
+    moderators = [accounts.get(tx, one).username for one in groups.moderators(tx, row.id)]
+    return {"posting": row.posting, "hidden": row.hidden, "moderators": moderators}
 
 
 def _follows(tx: Tx, after: int) -> Page:
@@ -203,6 +212,15 @@ def _follows(tx: Tx, after: int) -> Page:
         for row in rows
     ]
     return lines, rows[-1].id if rows else after, set()
+
+
+def _emoji(tx: Tx, after: int) -> Page:
+    rows = [row for row in emoji.own(tx) if row.id > after]
+    lines = [
+        {"shortcode": row.shortcode, "category": row.category, "file": row.file, "still": row.still} for row in rows
+    ]
+    names = {name for row in rows for name in (row.file, row.still) if name}
+    return lines, max((row.id for row in rows), default=after), names
 
 
 def _posts(tx: Tx, after: int) -> Page:
@@ -259,7 +277,8 @@ def _post(tx: Tx, row: Row[Any], hanging: _Hanging) -> Line:
         "id": row.ref or str(row.id),
         "author": acct(row),
         "created_at": moment(row.created_at),
-        "text": row.text if row.local else html.to_text(row.content),
+        # Of an event the content: it says when and where besides.
+        "text": row.text if row.local and not plans.is_dressed(row.content) else html.to_text(row.content),
         "node": row.domain or tx.settings.node.department,
         "uri": row.iri,
     }

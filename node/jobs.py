@@ -13,14 +13,28 @@ import structlog
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from activitypub.errors import ProtocolError
-from node import accounts, removal
+from node import accounts, polls, quotes, removal
 from node.bell import JOB
+from node.emoji import FETCH_JOB as FETCH_EMOJI_JOB
 from node.errors import NodeError
-from node.federation import company, conversations, history, parting, spread
+from node.federation import (
+    collections,
+    company,
+    conversations,
+    emoji,
+    gatherings,
+    groups,
+    history,
+    parting,
+    quoting,
+    spread,
+    votes,
+)
 from node.federation.actors import MOVE_JOB
 from node.federation.network import Network
 from node.federation.posts import THREAD_JOB
 from node.federation.synchronisation import SYNC_JOB, synchronise
+from node.gatherings import COUNT_JOB
 from node.runtime import Node, Tx
 from node.schema import job
 
@@ -110,9 +124,15 @@ async def meet_peer(_node: Node, network: Network, payload: Any) -> None:
 
 KINDS: Final[Mapping[str, Work]] = {
     THREAD_JOB: fetch_thread,
+    polls.END_JOB: votes.end,
+    polls.TALLY_JOB: votes.tally,
     spread.MEET_JOB: meet_peer,
     history.READ_JOB: history.read,
     conversations.FETCH_JOB: conversations.fetch,
+    quotes.VERIFY_JOB: quoting.verify,
+    collections.READ_JOB: collections.read,
+    COUNT_JOB: gatherings.tell_guests,
+    groups.LOOK_JOB: groups.look,
     SYNC_JOB: synchronise,
     MOVE_JOB: move,
     accounts.PURGE_JOB: purge_account,
@@ -121,6 +141,7 @@ KINDS: Final[Mapping[str, Work]] = {
     parting.PART_JOB: part,
     company.ANNOUNCE_JOB: announce_roster,
     company.ASK_JOB: ask_for_roster,
+    FETCH_EMOJI_JOB: emoji.fetch,
 }
 
 

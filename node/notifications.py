@@ -19,7 +19,10 @@ from node.schema import account, block, event, login, mute, notification, post
 from node.schema.meta import Id
 from node.sight import Sight
 
-KINDS = ("mention", "status", "reblog", "follow", "follow_request", "favourite", "poll", "update", "admin.report")
+KINDS = (
+    *("mention", "status", "reblog", "follow", "follow_request", "favourite", "reaction", "poll", "update"),
+    *("quote", "quoted_update", "admin.report"),
+)
 
 _LAST = 2**63 - 1
 _SENDER = account.alias()

@@ -13,6 +13,7 @@ from sqlalchemy import Row
 
 if TYPE_CHECKING:
     from node.contents import NewPost
+    from node.quotes import Quoted
     from node.runtime import Tx
 
 
@@ -30,6 +31,7 @@ class Published:
     tags: Sequence[Row[Any]] = ()
     """Rows (id, name, display)."""
     has_media: bool = False
+    quote: "Quoted | None" = None
 
 
 class Outgoing(Protocol):
@@ -46,9 +48,27 @@ class Outgoing(Protocol):
         """Delete with a Tombstone, or Undo of an Announce. Call BEFORE the rows are removed."""
         ...
 
+    def quote_revoked(self, tx: "Tx", post_id: int) -> None:
+        """One of ours no longer agrees to being quoted by this post: Delete of the stamp. When the state is stored."""
+        ...
+
     def favourited(self, tx: "Tx", favourite_id: int) -> None: ...
 
     def unfavourited(self, tx: "Tx", favourite_id: int) -> None:
+        """Call before the row is removed."""
+        ...
+
+    def voted(self, tx: "Tx", poll_id: int, account_id: int, choices: Sequence[int]) -> None:
+        """A local person voted in a peer's poll. Call when the votes are stored: they get their ids here."""
+        ...
+
+    def poll_tallied(self, tx: "Tx", post_id: int) -> None:
+        """The numbers of a local poll changed, or it ended."""
+        ...
+
+    def reacted(self, tx: "Tx", reaction_id: int) -> None: ...
+
+    def unreacted(self, tx: "Tx", reaction_id: int) -> None:
         """Call before the row is removed."""
         ...
 
@@ -72,6 +92,37 @@ class Outgoing(Protocol):
 
     def tag_follows_changed(self, tx: "Tx", tag_id: int) -> None:
         """Somebody here follows a tag, or no longer does."""
+        ...
+
+    def post_pinned(self, tx: "Tx", post_id: int, *, added: bool) -> None:
+        """A local person pins a post of theirs, or no longer does."""
+        ...
+
+    def tag_featured(self, tx: "Tx", account_id: int, tag_id: int, *, added: bool) -> None:
+        """A local person shows a tag on their profile, or no longer does."""
+        ...
+
+    def group_passes_on(self, tx: "Tx", group_id: int, post_id: int, what: str) -> None:
+        """The Create, Update or Delete (`what`) of a local person's post, to the members of its group elsewhere.
+
+        Nothing for groups of peers. Of a Delete: before the rows are removed.
+        """
+        ...
+
+    def group_removes(self, tx: "Tx", group_id: int, post_id: int, moderator_id: int | None) -> None:
+        """A moderator (None: the node) takes a post out of a local group. Call before the group's boost is removed."""
+        ...
+
+    def joined(self, tx: "Tx", attendance_id: int) -> None:
+        """A local person wants to come to a peer's event."""
+        ...
+
+    def left(self, tx: "Tx", attendance_id: int) -> None:
+        """Call before the row is removed."""
+        ...
+
+    def guest_answered(self, tx: "Tx", attendance_id: int, *, accepted: bool) -> None:
+        """A local person lets somebody in to their event, or turns them away. Before the row is removed."""
         ...
 
     def profile_changed(self, tx: "Tx", account_id: int) -> None: ...

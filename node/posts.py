@@ -3,6 +3,7 @@
 drafts     what somebody writes, before it is a post; read before the transaction where that is possible
 posts      publish, edit, get, source, history
 copies     posts and boosts of peers' people
+polls      what is asked with a post, votes and the end; tallies: polls of peers' people
 deletion   the end of a post, ours or theirs
 threads    who answers whom
 revisions  what a post was before it was edited
@@ -15,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, Select, bindparam, select, update
 
-from node import accounts, contents, db, drafts, media, revisions, sight, threads
+from node import accounts, contents, db, drafts, groups, media, plans, polls, quotes, revisions, sight, threads
 from node.contents import NewPost
 from node.copies import RemotePost, delete_remote, store_remote, update_remote
 from node.deletion import delete
@@ -75,11 +76,17 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
         if known is not None:
             return known
     parent = None if draft.in_reply_to_id is None else threads.parent(tx, draft.in_reply_to_id)
+    asked = draft.poll and polls.checked(draft.poll, has_media=bool(draft.media_ids))
     reading = reading or read(draft.text, draft.spoiler, tx.settings)
     audience = drafts.audience(draft, reading, author, None if parent is None else drafts.audience_of(parent))
-    composed = drafts.compose(tx, reading, local_only=audience.local_only, has_media=bool(draft.media_ids))
+    quoted = quotes.chosen(tx, draft.quoted_id, author.id, local_only=audience.local_only)
+    audience = quotes.narrowed(audience, quoted)
+    has_more = bool(draft.media_ids or quoted or draft.plan)
+    composed = quotes.linked(drafts.compose(tx, reading, local_only=audience.local_only, has_media=has_more), quoted)
+    composed = plans.dressed(tx, draft.plan, composed)
     drafts.refuse_departed(tx, composed.mentioned)
-    new = _new(tx, post_id, draft, composed, author, audience, parent)
+    group_id = groups.claimed(tx, author.id, composed.mentioned, audience.visibility, parent)
+    new = _new(tx, post_id, draft, composed, author, audience, parent, group_id)
     contents.store(tx, [new])
     mentioned = composed.mentioned
     tagged = contents.lay(
@@ -92,6 +99,10 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
     )
     if draft.media_ids:
         media.attach(tx, new.id, draft.media_ids)
+    if asked is not None:
+        polls.ask(tx, new.id, asked)
+    plans.lay(tx, new.id, draft.plan)
+    quote = quotes.attach(tx, new, author.iri, quoted)
     if threads.is_counted(audience.visibility):
         accounts.count_posts(tx, author.id, 1, tx.now)
     if parent is not None and threads.is_counted_as_reply(audience.visibility):
@@ -116,8 +127,11 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
             answered_id=None if parent is None or parent.local else parent.author_id,
             tags=tagged,
             has_media=bool(draft.media_ids),
+            quote=quote,
         ),
     )
+    if group_id is not None:
+        groups.published(tx, new.id)
     return new.id
 
 
@@ -131,9 +145,13 @@ def edit(tx: Tx, post_id: int, changes: Changes) -> None:
     media_ids = attached if changes.media_ids is None else list(changes.media_ids)
     text = row.text if changes.text is None else changes.text
     spoiler = row.spoiler if changes.spoiler is None else changes.spoiler
+    asked = changes.poll and polls.checked(changes.poll, has_media=bool(media_ids))
     reading = read(text, spoiler, tx.settings)
     drafts.refuse_new_audience(reading, local_only=row.local_only)
-    composed = drafts.compose(tx, reading, local_only=row.local_only, has_media=bool(media_ids))
+    link = quotes.link_of(tx, row.id)
+    has_more = bool(media_ids) or row.object_type == plans.KIND or link is not None
+    composed = drafts.compose(tx, reading, local_only=row.local_only, has_media=has_more)
+    composed = plans.redressed(tx, row, quotes.relinked(composed, link))
     sensitive = row.sensitive if changes.sensitive is None else changes.sensitive
     new = {
         "content": composed.content,
@@ -142,12 +160,15 @@ def edit(tx: Tx, post_id: int, changes: Changes) -> None:
         "sensitive": bool(sensitive or composed.spoiler),
         "language": drafts.language(changes.language, row.language),
     }
-    if attached == media_ids and all(getattr(row, name) == value for name, value in new.items()):
+    asks_anew = polls.changes(row, asked, has_media=bool(media_ids))
+    if attached == media_ids and not asks_anew and all(getattr(row, name) == value for name, value in new.items()):
         return
     revisions.keep(tx, row, attached)
     tx.execute(_CHANGE, {"of": row.id, "edited_at": tx.now, **new})
     if attached != media_ids:
         media.attach(tx, row.id, media_ids)
+    if asks_anew:
+        polls.ask_anew(tx, row.id, asked or False)
     added = contents.relay(
         tx,
         PostId(row.id),
@@ -157,7 +178,10 @@ def edit(tx: Tx, post_id: int, changes: Changes) -> None:
         entry=composed.entry,
     )
     contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
+    quotes.tell_quoters(tx, row.id, row.author_id)
     tx.outgoing.post_updated(tx, row.id)
+    if row.group_id is not None:
+        tx.outgoing.group_passes_on(tx, row.group_id, row.id, "Update")
 
 
 def get(tx: Tx, post_id: int) -> Row[Any]:
@@ -191,6 +215,7 @@ def _new(
     author: Row[Any],
     audience: Audience,
     parent: Row[Any] | None,
+    group_id: int | None,
 ) -> NewPost:
     sensitive = bool(draft.media_ids and author.default_sensitive) if draft.sensitive is None else draft.sensitive
     return NewPost(
@@ -199,6 +224,7 @@ def _new(
         url=tx.urls.post_page(author.username, post_id),
         author_id=author.id,
         local=True,
+        object_type=drafts.kind(draft),
         content=composed.content,
         text=composed.text,
         spoiler=composed.spoiler,
@@ -212,7 +238,9 @@ def _new(
         conversation_id=parent.conversation_id if parent else post_id,
         context_iri=threads.context_of_answers(tx, parent) if parent else None,
         app_id=draft.app_id,
+        group_id=group_id,
         created_at=tx.now,
+        quote_policy=author.default_quote_policy if draft.quote_policy is None else draft.quote_policy,
     )
 
 

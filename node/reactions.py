@@ -145,7 +145,7 @@ def unboost(tx: Tx, post_id: int) -> PostId:
     return original
 
 
-# --- bookmarks and pins, which nobody is told of
+# --- bookmarks, which nobody is told of, and pins
 
 
 def bookmark(tx: Tx, post_id: int) -> PostId:
@@ -177,13 +177,15 @@ def pin(tx: Tx, post_id: int) -> PostId:
     if tx.scalar(_OTHER_PINS, {"who": row.author_id, "of": row.id}) >= MAX_PINS:
         raise Invalid("Validation failed: You have already pinned the maximum number of posts")
     values = {"account_id": row.author_id, "post_id": row.id, "created_at": tx.now}
-    tx.execute(db.insert_or_ignore(tx.dialect, _PINS, ["account_id", "post_id"]), values)
+    if tx.execute(db.insert_or_ignore(tx.dialect, _PINS, ["account_id", "post_id"]), values).rowcount:
+        tx.outgoing.post_pinned(tx, row.id, added=True)
     return PostId(row.id)
 
 
 def unpin(tx: Tx, post_id: int) -> PostId:
     row = _target(tx, post_id)
-    tx.execute(_UNPIN, {"who": me(tx), "of": row.id})
+    if tx.execute(_UNPIN, {"who": me(tx), "of": row.id}).rowcount:
+        tx.outgoing.post_pinned(tx, row.id, added=False)
     return PostId(row.id)
 
 

@@ -5,9 +5,9 @@
 
 from sqlalchemy import bindparam, delete, select, update
 
-from node import deletion
+from node import deletion, gatherings, reacting
 from node.runtime import Tx
-from node.schema import bookmark, favourite, idempotency, pin, post
+from node.schema import bookmark, favourite, featured_tag, idempotency, pin, post, reaction
 from node.schema.meta import Id
 
 POSTS = 20
@@ -21,18 +21,19 @@ _FAVOURITES = (
     .order_by(favourite.c.post_id)
     .limit(FAVOURITES)
 )
+_REACTIONS = select(reaction.c.post_id, reaction.c.name).where(reaction.c.account_id == _OF).limit(FAVOURITES)
 _UNFAVOURITE = delete(favourite).where(favourite.c.id == bindparam("favourite", type_=Id))
 _UNCOUNT = (
     update(post)
     .where(post.c.id == bindparam("favoured", type_=Id), post.c.favourites_count > 0)
     .values(favourites_count=post.c.favourites_count - 1)
 )
-_REST = tuple(delete(table).where(table.c.account_id == _OF) for table in (bookmark, pin, idempotency))
+_REST = tuple(delete(table).where(table.c.account_id == _OF) for table in (bookmark, pin, idempotency, featured_tag))
 
 
 def purge(tx: Tx, account_id: int) -> bool:
     """One step, short enough for the writer. True if there is more to do: call it again in a new transaction."""
-    return _posts(tx, account_id) or _favourites(tx, account_id) or _rest(tx, account_id)
+    return _posts(tx, account_id) or _favourites(tx, account_id) or _reactions(tx, account_id) or _rest(tx, account_id)
 
 
 def _posts(tx: Tx, account_id: int) -> bool:
@@ -53,7 +54,15 @@ def _favourites(tx: Tx, account_id: int) -> bool:
     return True
 
 
+def _reactions(tx: Tx, account_id: int) -> bool:
+    rows = tx.rows(_REACTIONS, {"of": account_id})
+    for row in rows:
+        reacting.remove(tx, account_id, row.post_id, row.name)
+    return bool(rows)
+
+
 def _rest(tx: Tx, account_id: int) -> bool:
+    gatherings.forget(tx, account_id)
     for statement in _REST:
         tx.execute(statement, {"of": account_id})
     return False

@@ -14,7 +14,7 @@ from node import db, sight
 from node.errors import NotFound
 from node.ids import PostId, floor_id
 from node.runtime import Tx
-from node.schema import post, post_tag, tag, tag_follow
+from node.schema import featured_tag, post, post_tag, tag, tag_follow
 from node.schema.meta import Id
 from node.sight import Sight, some
 from node.text import normalise_tag
@@ -93,7 +93,10 @@ def named(tx: Tx, names: Iterable[str]) -> dict[str, Row[Any]]:
 
 
 def seen(tx: Tx, name: str) -> Row[Any] | None:
-    """The tag (id, name, display) if the viewer follows it or may see a post with it: of hidden ones nothing is told."""
+    """The tag (id, name, display) if the viewer follows it, features it or may see a post with it.
+
+    Of hidden ones nothing is told.
+    """
     return sight.first(tx, _seen_named, {"name": normalise_tag(name)})
 
 
@@ -133,7 +136,8 @@ def _known(eyes: Sight) -> Select[Any]:
         post_tag, post_tag.c.tag_id == tag.c.id, some(post, post.c.id == post_tag.c.post_id, eyes.visible(post))
     )
     mine = some(tag_follow, tag_follow.c.tag_id == tag.c.id, tag_follow.c.account_id == eyes.who)
-    return select(tag.c.id, tag.c.name, tag.c.display).where(or_(mine, borne))
+    on_profile = some(featured_tag, featured_tag.c.tag_id == tag.c.id, featured_tag.c.account_id == eyes.who)
+    return select(tag.c.id, tag.c.name, tag.c.display).where(or_(mine, on_profile, borne))
 
 
 def followed(tx: Tx, tag_ids: Sequence[int]) -> set[int]:

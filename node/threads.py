@@ -30,6 +30,7 @@ _THREADED = (
     post.c.conversation_id,
     post.c.context_iri,
     post.c.in_reply_to_iri,
+    post.c.group_id,
 )
 _ORPHANS = select(post.c.id, post.c.conversation_id, post.c.visibility).where(
     post.c.in_reply_to_iri == bindparam("parent_iri"),

@@ -260,10 +260,13 @@ def _following(
 
 
 def _boosts_wanted(eyes: Sight) -> ColumnElement[bool]:
-    """A boost of somebody whom the viewer blocked or muted is left out."""
-    boosted = post.alias("boosted")
+    """A boost of somebody whom the viewer blocked or muted is left out, and what a group boosts of those one follows: the
+    post itself is there."""
+    boosted, known = post.alias("boosted"), post.alias("known")
     hidden = some(boosted, boosted.c.id == post.c.boost_of_id, eyes.unwanted(boosted.c.author_id))
-    return or_(post.c.boost_of_id.is_(None), ~hidden)
+    by_followed = or_(known.c.author_id == eyes.who, _following(eyes, follow.alias("first"), known.c.author_id))
+    again = and_(post.c.group_id.is_not(None), some(known, known.c.id == post.c.boost_of_id, by_followed))
+    return or_(post.c.boost_of_id.is_(None), and_(~hidden, ~again))
 
 
 # --- public, tags, accounts

@@ -48,8 +48,18 @@ class Urls:
     def featured(self, username: str) -> str:
         return f"{self.base}/users/{username}/collections/featured"
 
+    def featured_tags(self, username: str) -> str:
+        return f"{self.base}/users/{username}/collections/tags"
+
+    def moderators(self, username: str) -> str:
+        return f"{self.base}/users/{username}/moderators"
+
     def post(self, username: str, post_id: int) -> str:
         return f"{self.base}/users/{username}/statuses/{post_id}"
+
+    def vote(self, actor_iri: str, id_: int) -> str:
+        """Id of a vote in a peer's poll. Nothing is ever served there."""
+        return f"{actor_iri}/votes/{id_}"
 
     def replies(self, post_iri: str) -> str:
         return f"{post_iri}/replies"
@@ -62,8 +72,15 @@ class Urls:
         """Id of an activity without a post of its own, such as a Follow."""
         return f"{actor_iri}/activities/{kind.lower()}/{id_}"
 
+    def quote_authorization(self, username: str, post_id: int) -> str:
+        """The stamp of a person's consent to being quoted by the post `post_id`."""
+        return f"{self.base}/users/{username}/quote_authorizations/{post_id}"
+
     def tag_collection(self, name: str) -> str:
         return f"{self.base}/tags/{quote(name, safe='')}"
+
+    def emoji(self, emoji_id: int) -> str:
+        return f"{self.base}/emojis/{emoji_id}"
 
     # --- pages
 
@@ -80,6 +97,10 @@ class Urls:
 
     def media(self, name: str) -> str:
         return f"{self.base}/media/{name}"
+
+    def emoji_image(self, emoji_id: int, *, still: bool = False) -> str:
+        """The picture of a custom emoji, ours or a peer's: always here, so that readers ask no other server for it."""
+        return f"{self.base}/emojis/{emoji_id}/{'still' if still else 'image'}"
 
     def static(self, name: str) -> str:
         return f"{self.base}/static/{name}"

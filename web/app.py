@@ -16,7 +16,7 @@ from node.federation.network import Network
 from node.runtime import Node
 from node.worker import Worker
 from web import federation, health, media_files, oauth, wellknown
-from web.corridor import admin, roster
+from web.corridor import admin, gatherings, groups, roster
 from web.corridor import peers as admin_peers
 from web.edge import Edge
 from web.limits import Limiter
@@ -62,6 +62,8 @@ def routes() -> list[BaseRoute]:
         *mastodon.routes(),
         *admin.routes(),
         *admin_peers.routes(),
+        *groups.routes(),
+        *gatherings.routes(),
         Mount("/static", StaticFiles(directory=STATIC), name="static"),
         *pages.routes(),
     ]

@@ -24,7 +24,7 @@ from activitypub import signatures
 from activitypub.collections import Cursor, parse_cursor
 from activitypub.vocabulary import AP_TYPE, is_as2
 from node import accounts
-from node.federation import published, synchronisation
+from node.federation import collections, emoji, groups, published, quoting, synchronisation
 from node.federation.published import Gone
 from node.federation.signers import Signer
 from node.runtime import Tx
@@ -60,13 +60,17 @@ def routes() -> list[BaseRoute]:
         Route("/users/{username}/followers_synchronization", own_followers),
         Route("/users/{username}/following", _collection(published.following)),
         Route("/users/{username}/collections/featured", featured),
+        Route("/users/{username}/moderators", moderators),
+        Route("/users/{username}/collections/tags", featured_tags),
         Route("/users/{username}/statuses/{id}", note),
         Route("/users/{username}/statuses/{id}/activity", note_activity),
         Route("/users/{username}/statuses/{id}/replies", replies),
         Route("/users/{username}/activities/{kind}/{id}", activity),
+        Route("/users/{username}/quote_authorizations/{id}", quote_authorization),
         Route("/history", history),
         Route("/users/{username}/statuses/{id}/context", context),
         Route("/actor/activities/{kind}/{id}", activity),
+        Route("/emojis/{id}", custom_emoji),
         Negotiated("/tags/{name}", tag_collection),
         Negotiated("/@{username}", person),
         Negotiated("/@{username}/{id}", note),
@@ -186,6 +190,15 @@ async def activity(request: Request) -> Response:
     return JSONBytes(await parts.node.read_as(viewer, published.other_activity, iri), headers=_HEADERS | _type())
 
 
+async def quote_authorization(request: Request) -> Response:
+    """The consent of one of ours to being quoted by a post, for those who may see both (FEP-044f)."""
+    return await _answer(request, quoting.authorization, request.path_params["username"], path_id(request))
+
+
+async def custom_emoji(request: Request) -> Response:
+    return await _answer(request, emoji.document, path_id(request))
+
+
 async def own_followers(request: Request) -> Response:
     """The followers of the signer's host, for followers synchronisation (FEP-8fcf)."""
     return await _answer(request, synchronisation.partial_collection, request.path_params["username"])
@@ -193,6 +206,15 @@ async def own_followers(request: Request) -> Response:
 
 async def featured(request: Request) -> Response:
     return await _answer(request, published.featured, request.path_params["username"])
+
+
+async def featured_tags(request: Request) -> Response:
+    return await _answer(request, collections.featured_tags, request.path_params["username"])
+
+
+async def moderators(request: Request) -> Response:
+    """Of a group."""
+    return await _answer(request, groups.moderators, request.path_params["username"])
 
 
 async def replies(request: Request) -> Response:

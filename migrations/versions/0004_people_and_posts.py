@@ -30,6 +30,7 @@ def upgrade() -> None:
         sa.Column("category", sa.String(length=255), nullable=True),
         sa.Column("hidden", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("disabled_at", id_type(), nullable=True),
+        sa.Column("wanted", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("failed_at", id_type(), nullable=True),
         sa.Column("created_at", id_type(), nullable=False),
         sa.Column("updated_at", id_type(), nullable=False),
@@ -169,6 +170,7 @@ def upgrade() -> None:
     op.add_column("poll", sa.Column("hide_totals", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.add_column("poll", sa.Column("told_at", id_type(), nullable=True))
     op.create_index("ix_poll_vote_account_id", "poll_vote", ["account_id"], unique=False)
+    op.add_column("post", sa.Column("reactions_count", sa.Integer(), server_default="0", nullable=False))
     op.add_column("post", sa.Column("quotes_count", sa.Integer(), server_default="0", nullable=False))
     op.add_column("post", sa.Column("quote_policy", sa.Integer(), nullable=True))
     op.add_column("post", sa.Column("group_id", id_type(), nullable=True))

@@ -96,6 +96,24 @@ def create_node_actor(tx: Tx) -> AccountId:
     return account_id
 
 
+def create_group_actor(tx: Tx, username: str, display_name: str, *, locked: bool, discoverable: bool) -> AccountId:
+    """The account of a group: like a person's, but without a login. Raises Invalid as `create` does."""
+    username = _free_username(tx, username)
+    account_id = AccountId(tx.new_id())
+    row = _local_row(tx, account_id, username, tx.now) | {
+        "display_name": plain(checked(display_name, "display_name", MAX_DISPLAY_NAME), limit=MAX_DISPLAY_NAME),
+        "actor_type": "Group",
+        "department": tx.settings.node.department,
+        "locked": locked,
+        "discoverable": discoverable,
+        "indexable": False,
+    }
+    tx.execute(_INSERT_ACCOUNT, row)
+    indexing.index(tx, [account_id])
+    tx.enqueue(KEYS_JOB, {"account_id": account_id}, dedupe=f"{KEYS_JOB}:{account_id}")
+    return account_id
+
+
 def _local_row(tx: Tx, account_id: int, username: str, created_at: int) -> dict[str, Any]:
     return {
         "id": account_id,

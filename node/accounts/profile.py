@@ -43,6 +43,7 @@ class ProfileChanges:
     default_sensitive: bool | None = None
     default_language: str | None = None
     default_local_only: bool | None = None
+    default_quote_policy: int | None = None
 
 
 def update_profile(tx: Tx, changes: ProfileChanges) -> None:
@@ -70,6 +71,7 @@ def _defaults(changes: ProfileChanges) -> dict[str, Any]:
         "default_visibility": None if changes.default_visibility is None else int(changes.default_visibility),
         "default_sensitive": changes.default_sensitive,
         "default_local_only": changes.default_local_only,
+        "default_quote_policy": changes.default_quote_policy,
     }
     values = {name: value for name, value in values.items() if value is not None}
     if changes.default_visibility is Visibility.DIRECT:

@@ -84,6 +84,7 @@ def _values(actor: Actor, domain: str) -> dict[str, Any]:
         "followers_iri": actor.followers,
         "following_iri": actor.following,
         "featured_iri": actor.featured,
+        "featured_tags_iri": actor.featured_tags,
         "display_name": plain(actor.name or "", limit=MAX_DISPLAY_NAME),
         "note": sanitise(_storable(actor.summary)),
         "fields": [_field(name, value) for name, value in actor.fields[:MAX_FIELDS]],

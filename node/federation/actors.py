@@ -9,9 +9,9 @@ from activitypub import authority, parse
 from activitypub.documents import Actor
 from activitypub.errors import Refused
 from activitypub.vocabulary import host
-from node import accounts, social
+from node import accounts, groups, social
 from node.errors import Forbidden, NotFound
-from node.federation import certified
+from node.federation import certified, emoji
 from node.federation.inbound import Inbound
 from node.ids import AccountId
 from node.runtime import Tx
@@ -42,7 +42,12 @@ def store(tx: Tx, actor: Actor, *, domain: str | None = None) -> AccountId:
     if domain is None:
         known = tx.first(_BY_IRI, {"iri": actor.iri})
         domain = (known.domain if known is not None else None) or host(actor.iri)
-    return accounts.store_remote(tx, actor, domain=domain)
+    account_id = accounts.store_remote(tx, actor, domain=domain)
+    if actor.emojis:
+        emoji.learn(tx, domain, actor.iri, actor.emojis)
+    if actor.type == "Group":
+        groups.remember(tx, account_id, actor.moderators)
+    return account_id
 
 
 def on_update(tx: Tx, inbound: Inbound) -> None:

@@ -16,11 +16,24 @@ from sqlalchemy import bindparam, delete, select, update
 from activitypub import authority, parse
 from activitypub.documents import Activity
 from activitypub.errors import FetchFailed, ProtocolError, Refused
-from activitypub.vocabulary import ACTOR_TYPES, Iri, host
+from activitypub.vocabulary import ACTIVITY_TYPES, ACTOR_TYPES, Iri, host
 from node import db
 from node.bell import INBOX
 from node.errors import NodeError, Unavailable, Unknown
-from node.federation import actors, follows, forwarding, peers, posts, reactions, reports, subscriptions
+from node.federation import (
+    actors,
+    collections,
+    follows,
+    forwarding,
+    gatherings,
+    groups,
+    peers,
+    posts,
+    quoting,
+    reacting,
+    reports,
+    subscriptions,
+)
 from node.federation.inbound import Handler, Inbound
 from node.runtime import Node, Tx
 from node.schema import inbox_item
@@ -48,7 +61,9 @@ HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("Update", "Post"): posts.on_update,
     ("Delete", "Post"): posts.on_delete,
     ("Announce", "Post"): posts.on_announce,
-    ("Like", "Post"): reactions.on_like,
+    ("Announce", "Activity"): groups.on_announce,
+    ("Like", "Post"): reacting.on_like,
+    ("EmojiReact", "Post"): reacting.on_react,
     ("Update", "Actor"): actors.on_update,
     ("Delete", "Actor"): actors.on_delete,
     ("Move", "Actor"): actors.on_move,
@@ -57,17 +72,30 @@ HANDLERS: Final[Mapping[tuple[str, str], Handler]] = {
     ("Undo", "Follow"): follows.on_undo_follow,
     ("Undo", "Block"): follows.on_undo_block,
     ("Undo", "Announce"): posts.on_undo_announce,
-    ("Undo", "Like"): reactions.on_undo_like,
-    ("Undo", "Activity"): reactions.on_undo,
+    ("Undo", "Like"): reacting.on_undo_reaction,
+    ("Undo", "EmojiReact"): reacting.on_undo_reaction,
+    ("Undo", "Activity"): reacting.on_undo,
     ("Follow", "Tag"): subscriptions.on_follow,
     ("Accept", "Tag"): subscriptions.on_accept,
     ("Reject", "Tag"): subscriptions.on_reject,
     ("Undo", "Tag"): subscriptions.on_undo_follow,
+    ("QuoteRequest", "Post"): quoting.on_request,
+    ("Accept", "QuoteRequest"): quoting.on_accept,
+    ("Reject", "QuoteRequest"): quoting.on_reject,
+    ("Delete", "QuoteAuthorization"): quoting.on_revoke,
+    ("Add", "Post"): collections.on_add_post,
+    ("Remove", "Post"): collections.on_remove_post,
+    ("Add", "Hashtag"): collections.on_add_tag,
+    ("Remove", "Hashtag"): collections.on_remove_tag,
+    ("Join", "Post"): gatherings.on_join,
+    ("Leave", "Post"): gatherings.on_leave,
+    ("Accept", "Join"): gatherings.on_accept,
+    ("Reject", "Join"): gatherings.on_reject,
 }
 
 _ABOUT_ACTORS = frozenset({"Follow", "Block", "Flag", "Move"})
-_ABOUT_POSTS = frozenset({"Create", "Announce", "Like"})
-_UNDOABLE = frozenset({"Follow", "Block", "Announce", "Like"})
+_ABOUT_POSTS = frozenset({"Create", "Announce", "Like", "EmojiReact"})
+_UNDOABLE = frozenset({"Follow", "Block", "Announce", "Like", "EmojiReact"})
 
 _I = inbox_item.c
 _WAITING_OF_PEER = (
@@ -148,6 +176,14 @@ def kind_of(activity: Activity) -> str:
     match activity.type:
         case "Follow" | "Accept" | "Reject" | "Undo" if subscriptions.concerns(activity):
             return "Tag"
+        case "Accept" | "Reject" if quoting.concerns(activity):
+            return "QuoteRequest"
+        case "Accept" | "Reject" if gatherings.concerns(activity):
+            return "Join"
+        case "Delete" if activity.object_type == "QuoteAuthorization":
+            return "QuoteAuthorization"
+        case "QuoteRequest":
+            return "Post"
         case "Accept" | "Reject":
             return "Follow"
         case "Undo":
@@ -155,6 +191,12 @@ def kind_of(activity: Activity) -> str:
         case "Update" | "Delete":
             about_actor = activity.object == activity.actor or activity.object_type in ACTOR_TYPES
             return "Actor" if about_actor else "Post"
+        case "Announce" if activity.object_type in ACTIVITY_TYPES:
+            return "Activity"
+        case "Join" | "Leave":
+            return "Post"
+        case "Add" | "Remove":
+            return "Hashtag" if activity.object_type == "Hashtag" else "Post"
         case kind:
             return "Actor" if kind in _ABOUT_ACTORS else "Post" if kind in _ABOUT_POSTS else ""
 

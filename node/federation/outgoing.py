@@ -12,7 +12,20 @@ from sqlalchemy import Row, bindparam, select, update
 from activitypub import build
 from activitypub.audience import Visibility
 from activitypub.vocabulary import PUBLIC, Iri
-from node.federation import delivery, proving, recipients, render, spread, subscriptions
+from node.federation import (
+    collections,
+    consent,
+    delivery,
+    gatherings,
+    groups,
+    proving,
+    reacting,
+    recipients,
+    render,
+    spread,
+    subscriptions,
+    votes,
+)
 from node.federation.delivery import Target
 from node.outgoing import Published
 from node.runtime import Tx
@@ -69,6 +82,7 @@ class Federation:
     def post_created(self, tx: Tx, post_id: int, known: Published | None = None) -> None:
         if known is not None:
             _tell_of_new(tx, known)
+            consent.ask(tx, known)
             return
         row = _travelling(tx, post_id)
         if row is None:
@@ -101,13 +115,16 @@ class Federation:
             return
         to = recipients.involved(tx, row.author_id, post_id, row.visibility)
         to = _merged(to, delivery.underway(tx, actor_id=row.author_id, about=row.iri))
-        kinds = ["Announce"] if row.boost_of_id is not None else ["Create", "Update"]
+        kinds = ["Announce"] if row.boost_of_id is not None else ["Create", "Update", "QuoteRequest"]
         unseen = delivery.withdraw(tx, actor_id=row.author_id, about=row.iri, kinds=kinds, to=to)
         to = [one for one in to if one.inbox not in unseen]
         if not to:
             return
         doc = _undone_boost(tx, row) if row.boost_of_id is not None else _deletion(tx, row)
         delivery.enqueue(tx, doc, actor_id=row.author_id, about=row.iri, key=row.iri, to=to)
+
+    def quote_revoked(self, tx: Tx, post_id: int) -> None:
+        consent.withdraw(tx, post_id)
 
     # --- Favourites
 
@@ -123,6 +140,20 @@ class Federation:
             like = _like(tx, row)
             doc = build.undo(like, iri=_undo_iri(like["id"]), actor=row.actor_iri, to=[row.target_iri])
             _send(tx, doc, row.account_id, about=row.post_iri, key=like["id"], to=recipients.at(row.target_inbox))
+
+    # --- Polls
+
+    def voted(self, tx: Tx, poll_id: int, account_id: int, choices: Sequence[int]) -> None:
+        votes.send(tx, poll_id, account_id, choices)
+
+    def poll_tallied(self, tx: Tx, post_id: int) -> None:
+        votes.tell(tx, post_id)
+
+    def reacted(self, tx: Tx, reaction_id: int) -> None:
+        reacting.send(tx, reaction_id)
+
+    def unreacted(self, tx: Tx, reaction_id: int) -> None:
+        reacting.send_undo(tx, reaction_id)
 
     # --- Follows
 
@@ -175,11 +206,36 @@ class Federation:
             doc = build.undo(original, iri=_undo_iri(original["id"]), actor=row.actor_iri, to=[row.target_iri])
             _send(tx, doc, row.account_id, about=row.target_iri, key=_key(row), to=recipients.at(row.target_inbox))
 
+    # --- Groups
+
+    def group_passes_on(self, tx: Tx, group_id: int, post_id: int, what: str) -> None:
+        groups.pass_on(tx, group_id, post_id, what)
+
+    def group_removes(self, tx: Tx, group_id: int, post_id: int, moderator_id: int | None) -> None:
+        groups.removed(tx, group_id, post_id, moderator_id)
+
     # --- Tags
 
     def tag_follows_changed(self, tx: Tx, tag_id: int) -> None:
         if spread.is_by_subscription(tx.settings):
             subscriptions.settle(tx, tag_id)
+
+    def post_pinned(self, tx: Tx, post_id: int, *, added: bool) -> None:
+        collections.tell_pinned(tx, post_id, added=added)
+
+    def tag_featured(self, tx: Tx, account_id: int, tag_id: int, *, added: bool) -> None:
+        collections.tell_tag(tx, account_id, tag_id, added=added)
+
+    # --- Events that people come to
+
+    def joined(self, tx: Tx, attendance_id: int) -> None:
+        gatherings.tell_joined(tx, attendance_id)
+
+    def left(self, tx: Tx, attendance_id: int) -> None:
+        gatherings.tell_left(tx, attendance_id)
+
+    def guest_answered(self, tx: Tx, attendance_id: int, *, accepted: bool) -> None:
+        gatherings.tell_answer(tx, attendance_id, accepted=accepted)
 
     # --- Accounts
 

@@ -10,7 +10,18 @@ from sqlalchemy import and_, bindparam, delete, exists, or_, select, update
 
 from node import accounts, db, removal, social
 from node.runtime import Tx
-from node.schema import account, delivery, favourite, follow, peer, peer_history, post, tag_subscriber, tag_subscription
+from node.schema import (
+    account,
+    delivery,
+    favourite,
+    follow,
+    peer,
+    peer_history,
+    post,
+    reaction,
+    tag_subscriber,
+    tag_subscription,
+)
 
 PART_JOB = "company.part"
 """Kind of the job; payload {"domain": str, "content": bool}. False for `content`: whatever the settings say, it stays."""
@@ -54,6 +65,7 @@ _AUTHOR = (
         or_(
             exists().where(post.c.author_id == account.c.id),
             exists().where(and_(favourite.c.account_id == account.c.id)),
+            exists().where(and_(reaction.c.account_id == account.c.id)),
         ),
     )
     .limit(1)

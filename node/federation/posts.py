@@ -9,12 +9,12 @@ from sqlalchemy import BindParameter, bindparam, exists, literal, select
 
 from activitypub import audience, authority, parse, values
 from activitypub.audience import Visibility
-from activitypub.documents import Post
+from activitypub.documents import Activity, Post
 from activitypub.errors import Refused
 from activitypub.vocabulary import PUBLIC, Iri
-from node import accounts, html, posts
+from node import accounts, html, plans, posts, quotes
 from node.errors import Forbidden, NotFound, Unknown
-from node.federation import peers, subscriptions
+from node.federation import emoji, groups, peers, subscriptions, votes
 from node.federation.inbound import Inbound
 from node.ids import PostId
 from node.runtime import Tx
@@ -45,13 +45,21 @@ _ROW = (
 _LOCAL, _STORED, _WRITER = account.alias("local"), post.alias("stored"), account.alias("writer")
 # All that decides about a post that arrives, in one statement: its author, whether somebody here follows them, whether the
 # post is here, and whose it is.
+_ANSWERED = post.alias("answered")
+_THREAD_GROUP = (
+    select(_ANSWERED.c.group_id).where(_ANSWERED.c.iri == bindparam("answered_iri")).scalar_subquery()
+).label("thread_group_id")
 _AUTHOR = (
     select(
         account.c.id,
+        account.c.domain,
         account.c.followers_iri,
+        account.c.following_iri,
         account.c.suspended_at,
         account.c.gone_at,
         _STORED.c.id.label("stored_id"),
+        _STORED.c.group_id.label("stored_group_id"),
+        _THREAD_GROUP,
         _WRITER.c.iri.label("stored_by"),
         exists(
             select(literal(1))
@@ -76,7 +84,7 @@ _BOOST_BY = select(post.c.iri).where(
 
 
 def on_create(tx: Tx, inbound: Inbound) -> None:
-    """A new post. Taken if it concerns somebody here; among chosen peers, every public one is.
+    """A new post, or a vote. A post is taken if it concerns somebody here; among chosen peers, every public one is.
 
     A post that is only named is fetched first, if its author is followed here. Idempotent by the post's id.
     """
@@ -88,7 +96,11 @@ def on_create(tx: Tx, inbound: Inbound) -> None:
         if not (peers.takes_everything(tx.settings) or _followed_here(tx, author.id)):
             raise Refused("a post that is not sent along, by nobody who is followed here")
         raise Unknown(inbound.object_iri)
-    take(tx, parse.post(doc, actor=inbound.actor_iri), unsolicited=True)
+    said = parse.post(doc, actor=inbound.actor_iri)
+    if said.is_vote:
+        votes.take(tx, said)
+        return
+    take(tx, said, unsolicited=True, brought=inbound.activity)
 
 
 def on_update(tx: Tx, inbound: Inbound) -> None:
@@ -96,14 +108,16 @@ def on_update(tx: Tx, inbound: Inbound) -> None:
     doc = authority.vouched(inbound.activity)
     if doc is None:
         raise Refused("an update of a post that is not sent along")
-    take(tx, parse.post(doc, actor=inbound.actor_iri), unsolicited=True)
+    take(tx, parse.post(doc, actor=inbound.actor_iri), unsolicited=True, brought=inbound.activity)
 
 
 def on_delete(tx: Tx, inbound: Inbound) -> None:
     """By its author. What is not here yet stays dead when it comes (R50)."""
     if tx.first(_PEOPLE, {"iris": [inbound.object_iri]}) is not None:
         raise Refused("a delete of another actor")
-    posts.delete_remote(tx, inbound.object_iri, inbound.actor_iri)
+    groups.goes(tx, inbound)
+    if not posts.delete_remote(tx, inbound.object_iri, inbound.actor_iri):
+        quotes.revoke_by_iri(tx, inbound.object_iri, inbound.actor_iri)
 
 
 def on_announce(tx: Tx, inbound: Inbound) -> None:
@@ -124,7 +138,7 @@ def announce(tx: Tx, inbound: Inbound, *, is_news: bool = True) -> None:
     authority.may_announce(boosted.author_iri, inbound.actor_iri, Visibility(boosted.visibility))
     said = inbound.activity
     followers = Iri(booster.followers_iri) if booster.followers_iri else None
-    posts.store_remote(
+    stored = posts.store_remote(
         tx,
         posts.RemotePost(
             iri=inbound.iri,
@@ -136,6 +150,8 @@ def announce(tx: Tx, inbound: Inbound, *, is_news: bool = True) -> None:
             is_news=is_news,
         ),
     )
+    if stored is not None and booster.actor_type == "Group":
+        groups.belongs(tx, booster.id, boosted.id, stored)
 
 
 def on_undo_announce(tx: Tx, inbound: Inbound) -> None:
@@ -162,18 +178,26 @@ def undo_by_iri(tx: Tx, actor_iri: str, iri: str) -> bool:
 # --- Taking posts -------------------------------------------------------------------------------------------------
 
 
-def take(tx: Tx, said: Post, *, unsolicited: bool, upwards: bool = True, is_news: bool = True) -> PostId | None:
+def take(
+    tx: Tx,
+    said: Post,
+    *,
+    unsolicited: bool,
+    upwards: bool = True,
+    is_news: bool = True,
+    brought: Activity | None = None,
+) -> PostId | None:
     """Store a post, or an edit of one that is here; None if it is not kept. Its author vouched for it, or its origin did.
 
     `unsolicited` posts are kept only if they concern us; `upwards` has what it answers fetched later. Nobody is told of what
-    `is_news` no more.
+    `is_news` no more. What its author sent in the activity `brought`, groups of ours may pass on.
     Raises Unknown for an author who is not stored.
     """
     if tx.urls.is_ours(said.iri):
         raise Refused("a post of ours, from outside")
     if said.is_vote:
-        return None  # never shown as a reply (FEP-9967); polls of ours take no votes yet
-    author = tx.first(_AUTHOR, {"iri": said.author, "post_iri": said.iri})
+        return None  # counted when its author sends it, and never shown as a reply (FEP-9967)
+    author = tx.first(_AUTHOR, {"iri": said.author, "post_iri": said.iri, "answered_iri": said.in_reply_to})
     if author is None:
         raise Unknown(said.author)
     if author.gone_at is not None or author.suspended_at is not None:
@@ -182,13 +206,25 @@ def take(tx: Tx, said: Post, *, unsolicited: bool, upwards: bool = True, is_news
     remote = remote if is_news else replace(remote, is_news=False)
     if author.stored_id is not None:
         authority.may_update(author.stored_by, said.author)
-        posts.update_remote(tx, author.stored_id, remote)
+        if said.emojis:
+            emoji.learn(tx, author.domain, said.author, said.emojis)
+        changed = posts.update_remote(tx, author.stored_id, remote)
+        if brought is not None:
+            in_group = author.stored_group_id
+            groups.came_again(
+                tx, author.stored_id, said, brought, remote.visibility, group_id=in_group, changed=changed
+            )
         return PostId(author.stored_id)
+    mentioned_here = mentioned_here or any(map(tx.urls.is_ours, said.audience))
     if unsolicited and not (mentioned_here or _concerns_us(tx, remote, followed_here=author.followed_here)):
         return None
     post_id = posts.store_remote(tx, remote)
+    if post_id is not None and said.emojis:
+        emoji.learn(tx, author.domain, said.author, said.emojis)
     if post_id is not None and upwards:
         _ask_for_thread(tx, remote)
+    if post_id is not None and brought is not None:
+        groups.came(tx, post_id, said, brought, remote.visibility, thread_id=author.thread_group_id)
     return post_id
 
 
@@ -219,7 +255,13 @@ def read(tx: Tx, said: Post, author: Any) -> tuple[posts.RemotePost, bool]:
         tags=said.hashtags,
         attachments=said.attachments,
         poll=said.poll,
+        plan=plans.told(said),
         context_iri=said.context,
+        quoted_iri=None if said.quote == said.iri else said.quote,
+        stamp_iri=said.quote_authorization,
+        quote_policy=quotes.from_wire(
+            said.can_quote, author=said.author, followers=author.followers_iri, following=author.following_iri
+        ),
     )
     return remote, any(row.domain is None for row in people)
 
@@ -230,6 +272,8 @@ def _words(said: Post) -> tuple[str, str]:
     summary = html.plain(said.summary or "")
     if said.type in NOTE_LIKE:
         return content, summary
+    if (plan := plans.told(said)) is not None:
+        return plans.heading(plan, page=said.url) + content, summary if said.sensitive else ""
     title = escape(html.plain(said.name or ""))
     parts = [f"<p><strong>{title}</strong></p>" if title else "", content]
     if said.url:

@@ -31,10 +31,7 @@ def on_like(tx: Tx, inbound: Inbound) -> None:
 def on_undo_like(tx: Tx, inbound: Inbound) -> None:
     """By the id of the Like, or by what was liked: some servers give the id anew."""
     fan = accounts.acting(tx, inbound.actor_iri)
-    stored = tx.first(_LIKE_BY_IRI, {"iri": inbound.activity.object})
-    if stored is not None:
-        authority.may_undo(stored.doer_iri, inbound.actor_iri)
-        reactions.remove_favourite(tx, fan.id, stored.post_id)
+    if undo_by_iri(tx, fan.id, inbound):
         return
     liked = values.iri((inbound.activity.embedded or {}).get("object"))
     row = tx.first(_POST, {"iri": liked}) if liked is not None else None
@@ -42,14 +39,20 @@ def on_undo_like(tx: Tx, inbound: Inbound) -> None:
         reactions.remove_favourite(tx, fan.id, row.id)
 
 
+def undo_by_iri(tx: Tx, fan_id: int, inbound: Inbound) -> bool:
+    """Undo the favourite whose Like is named. False if there is none."""
+    stored = tx.first(_LIKE_BY_IRI, {"iri": inbound.activity.object})
+    if stored is None:
+        return False
+    authority.may_undo(stored.doer_iri, inbound.actor_iri)
+    return reactions.remove_favourite(tx, fan_id, stored.post_id)
+
+
 def on_undo(tx: Tx, inbound: Inbound) -> None:
     """The original is named by its id alone, or is of a type we do not know: find out what it was."""
     if inbound.activity.object_type is not None:
         raise Refused(f"an undo of {inbound.activity.object_type[:50]}")
     fan, iri = accounts.acting(tx, inbound.actor_iri), inbound.object_iri
-    stored = tx.first(_LIKE_BY_IRI, {"iri": iri})
-    if stored is not None:
-        authority.may_undo(stored.doer_iri, inbound.actor_iri)
-        reactions.remove_favourite(tx, fan.id, stored.post_id)
+    if undo_by_iri(tx, fan.id, inbound):
         return
     follows.undo_by_iri(tx, inbound.actor_iri, iri) or posts.undo_by_iri(tx, inbound.actor_iri, iri)

@@ -31,7 +31,7 @@ from node.federation.delivery import Target
 from node.federation.spread import Reach
 from node.outgoing import Published
 from node.runtime import Tx
-from node.schema import account, favourite, follow, mention, post, post_tag, tag_subscriber
+from node.schema import account, favourite, follow, mention, poll_vote, post, post_tag, quote, tag_subscriber
 from node.schema.meta import Id
 
 _A = account.c
@@ -53,6 +53,20 @@ _BOOSTED = select(_PARENT.c.author_id).join(post, post.c.boost_of_id == _PARENT.
 _BOOSTERS = select(post.c.author_id).where(post.c.boost_of_id == _POST)
 _REPLIERS = select(post.c.author_id).where(post.c.in_reply_to_id == _POST)
 _FAVOURITERS = select(favourite.c.account_id).where(favourite.c.post_id == _POST)
+_QUOTED_POST = post.alias("quoted_post")
+_QUOTED = (
+    select(_QUOTED_POST.c.author_id).join(quote, quote.c.quoted_id == _QUOTED_POST.c.id).where(quote.c.post_id == _POST)
+)
+_QUOTERS = select(post.c.author_id).join(quote, quote.c.post_id == post.c.id).where(quote.c.quoted_id == _POST)
+# Who reads a quote by one of ours has fetched what it quotes.
+_QUOTERS_FOLLOWERS = (
+    select(follow.c.follower_id)
+    .join(post, post.c.author_id == follow.c.target_id)
+    .join(quote, quote.c.post_id == post.c.id)
+    .where(quote.c.quoted_id == _POST, follow.c.state == "accepted")
+)
+_VOTERS = select(poll_vote.c.account_id).where(poll_vote.c.poll_id == _POST)
+_GROUP = select(post.c.group_id).where(post.c.id == _POST, post.c.group_id.is_not(None))
 
 
 def _shared(people: CompoundSelect[Any] | Select[Any]) -> Select[Any]:
@@ -64,9 +78,14 @@ def _personal(people: CompoundSelect[Any] | Select[Any]) -> Select[Any]:
     return select(_A.inbox).distinct().where(_A.id.in_(people), _REMOTE)
 
 
-_TO_AUDIENCE = _shared(union(_FOLLOWERS, _MENTIONED, _ANSWERED, _BOOSTED))
+_TO_AUDIENCE = _shared(union(_FOLLOWERS, _MENTIONED, _ANSWERED, _BOOSTED, _GROUP))
 _TO_NARROW = _shared(union(_FOLLOWERS, _MENTIONED))
-_TO_INVOLVED = _shared(union(_FOLLOWERS, _MENTIONED, _ANSWERED, _BOOSTED, _BOOSTERS, _REPLIERS, _FAVOURITERS))
+_TO_INVOLVED = _shared(
+    union(
+        *(_FOLLOWERS, _MENTIONED, _ANSWERED, _BOOSTED, _BOOSTERS, _REPLIERS, _FAVOURITERS, _VOTERS, _GROUP),
+        *(_QUOTED, _QUOTERS, _QUOTERS_FOLLOWERS),
+    )
+)
 _TO_MENTIONED = _personal(_MENTIONED)
 _TO_FOLLOWERS = _shared(_FOLLOWERS)
 _ONE = select(bindparam("account_id", type_=Id))
@@ -111,13 +130,15 @@ def audience_of_new(tx: Tx, new: Published) -> list[Target]:
     else:
         found = tx.scalars(_TO_FOLLOWERS_AND_ONE, {"author_id": new.post.author_id, "account_id": new.answered_id})
     found += [row.inbox if row.shared_inbox is None else row.shared_inbox for row in mentioned]
+    if new.post.group_id is not None and new.post.in_reply_to_iri is not None:  # else it is mentioned
+        found += tx.scalars(_TO_ONE, {"account_id": new.post.group_id})
     if new.tags and visibility == Visibility.PUBLIC and spread.is_by_subscription(tx.settings):
         found += tx.scalars(_TO_SUBSCRIBERS, {"tags": [row.id for row in new.tags]})
     return _besides(reach, found)
 
 
 def involved(tx: Tx, author_id: int, post_id: int, visibility: int) -> list[Target]:
-    """The audience and everybody who boosted, favourited or answered it, and so has a copy.
+    """The audience and everybody who boosted, favourited, answered it or voted in it, and so has a copy.
 
     Of what is for all, copies may be at any of the chosen peers, whoever it was sent to.
     """

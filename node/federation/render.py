@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, bindparam, select
+from sqlalchemy import BindParameter, Row, bindparam, case, select
 
 from activitypub import build, certificates
 from activitypub.audience import Visibility, addressing
-from activitypub.documents import Actor, Attachment, Field, Mention, Option, Poll, Post
+from activitypub.documents import Actor, Attachment, Field, Mention, Option, Poll, Post, QuotePolicy
 from activitypub.vocabulary import RFC_9421, RFC_9421_ED25519, Iri
-from node import keyring
+from node import keyring, plans, polls, quotes
 from node.contents import NewPost
 from node.errors import NotFound
+from node.federation import emoji
 from node.outgoing import Published
 from node.runtime import Tx
-from node.schema import account, media, mention, poll, post, post_tag, tag
+from node.schema import account, media, mention, poll, post, post_tag, quote, tag
 
 Doc = dict[str, Any]
 
@@ -38,12 +39,15 @@ _POSTS = (
         _PARENT.c.iri.label("parent_iri"),
         _BOOSTED.c.iri.label("boosted_iri"),
         _BOOSTED_AUTHOR.c.iri.label("boosted_author_iri"),
+        quote.c.quoted_iri,
+        case((quote.c.state == quotes.State.ACCEPTED, quote.c.stamp_iri)).label("stamp_iri"),
     )
     .select_from(
         post.join(account, account.c.id == post.c.author_id)
         .outerjoin(_PARENT, _PARENT.c.id == post.c.in_reply_to_id)
         .outerjoin(_BOOSTED, _BOOSTED.c.id == post.c.boost_of_id)
         .outerjoin(_BOOSTED_AUTHOR, _BOOSTED_AUTHOR.c.id == _BOOSTED.c.author_id)
+        .outerjoin(quote, quote.c.post_id == post.c.id)
     )
     .where(post.c.id.in_(_IDS), post.c.local_only.is_(False), post.c.local.is_(True))
 )
@@ -60,6 +64,7 @@ _TAGS = (
 _MEDIA = select(media).where(media.c.post_id.in_(_IDS)).order_by(media.c.post_id, media.c.position)
 _POLLS = select(poll).where(poll.c.post_id.in_(_IDS))
 _ACCOUNT = select(account).where(account.c.id == bindparam("account_id"))
+_IRIS = select(account.c.id, account.c.iri).where(account.c.id.in_(_IDS))
 
 
 # --- Posts --------------------------------------------------------------------------------------------------------
@@ -105,7 +110,11 @@ def activity_of_new(tx: Tx, new: Published) -> Doc:
     if new.post.local_only or not new.post.local or new.post.boost_of_id is not None:
         raise NotFound
     files = tx.rows(_MEDIA, {"ids": [new.post.id]}) if new.has_media else []
-    around = _Around(new.author_iri, new.followers_iri, new.post.in_reply_to_iri, new.mentioned, new.tags, files)
+    quoted_iri, stamp_iri = (new.quote.iri, new.quote.stamp_iri) if new.quote is not None else (None, None)
+    question = tx.first(_POLLS, {"ids": [new.post.id]}) if new.post.object_type == "Question" else None
+    beside = new.post.in_reply_to_iri, new.mentioned, new.tags, files, question, quoted_iri, stamp_iri
+    group_iri = _groups(tx, [new.post]).get(new.post.group_id or 0)
+    around = _Around(new.author_iri, new.followers_iri, *beside, group_iri=group_iri)
     return _activity(new.post, _note(tx, new.post, around))
 
 
@@ -136,10 +145,13 @@ def _documents(tx: Tx, rows: Sequence[Row[Any]]) -> list[Doc]:
     asked = any(row.object_type == "Question" for row in rows)
     polls = {row.post_id: row for row in tx.rows(_POLLS, ids)} if asked else {}
 
+    group_iris = _groups(tx, rows)
+
     def around(row: Row[Any]) -> _Around:
         parent_iri = row.parent_iri or row.in_reply_to_iri
-        beside = mentions[row.id], tags[row.id], files[row.id], polls.get(row.id)
-        return _Around(row.author_iri, row.followers_iri, parent_iri, *beside)
+        beside = mentions[row.id], tags[row.id], files[row.id], polls.get(row.id), row.quoted_iri, row.stamp_iri
+        group_iri = group_iris.get(row.group_id)
+        return _Around(row.author_iri, row.followers_iri, parent_iri, *beside, group_iri=group_iri)
 
     return [_announce(row) if row.boost_of_id is not None else _note(tx, row, around(row)) for row in rows]
 
@@ -178,6 +190,9 @@ class _Around:
     tags: Sequence[Row[Any]]
     files: Sequence[Row[Any]]
     question: Row[Any] | None = None
+    quoted_iri: str | None = None
+    stamp_iri: str | None = None
+    group_iri: str | None = None
 
 
 def _note(tx: Tx, row: Row[Any] | NewPost, around: _Around) -> Doc:
@@ -185,11 +200,14 @@ def _note(tx: Tx, row: Row[Any] | NewPost, around: _Around) -> Doc:
     mentions = sorted(around.mentions, key=lambda one: str(one.handle))
     tags = sorted(around.tags, key=lambda one: str(one.name))
     to, cc = addressing(Visibility(row.visibility), Iri(around.followers_iri), [Iri(one.iri) for one in mentions])
+    plan = plans.of_posts(tx, [row.id]).get(row.id) if row.object_type == plans.KIND else None
     shown = Post(
         iri=Iri(row.iri),
         type=row.object_type,
         author=Iri(around.author_iri),
-        content=row.content,
+        content=row.content if plan is None else plans.undressed(row.content),
+        name=None if plan is None else plan.title,
+        event=None if plan is None else plan.event,
         summary=row.spoiler or None,
         sensitive=row.sensitive,
         language=row.language,
@@ -203,11 +221,27 @@ def _note(tx: Tx, row: Row[Any] | NewPost, around: _Around) -> Doc:
             Mention(Iri(one.iri), f"@{one.username}@{one.domain or tx.settings.node.domain}") for one in mentions
         ),
         hashtags=tuple(one.display for one in tags),
+        emojis=emoji.tags(tx, row.content, row.spoiler),
         attachments=tuple(_attachment(tx, one) for one in around.files),
-        poll=_poll(around.question),
+        poll=_poll(around.question, tx.now),
         context=_context(tx, row),
+        audience=() if around.group_iri is None else (Iri(around.group_iri),),
+        quote=None if around.quoted_iri is None else Iri(around.quoted_iri),
+        quote_authorization=None if around.stamp_iri is None else Iri(around.stamp_iri),
+        can_quote=_can_quote(row, around),
     )
     return build.note(shown, replies=Iri(tx.urls.replies(row.iri)), tag_base=tx.urls.tag_collection(""))
+
+
+def _can_quote(row: Row[Any] | NewPost, around: _Around) -> QuotePolicy:
+    policy = quotes.effective(row.quote_policy, local=True, visibility=row.visibility)
+    return quotes.to_wire(policy, author=around.author_iri, followers=around.followers_iri)
+
+
+def _groups(tx: Tx, rows: Sequence[Row[Any] | NewPost]) -> dict[int, str]:
+    """IRIs of the groups that the posts were written to; no statement if there are none."""
+    ids = {row.group_id for row in rows if row.group_id is not None and row.boost_of_id is None}
+    return {row.id: row.iri for row in tx.rows(_IRIS, {"ids": sorted(ids)})} if ids else {}
 
 
 def _context(tx: Tx, row: Row[Any] | NewPost) -> Iri | None:
@@ -230,13 +264,15 @@ def _attachment(tx: Tx, file: Row[Any]) -> Attachment:
     )
 
 
-def _poll(row: Row[Any] | None) -> Poll | None:
+def _poll(row: Row[Any] | None, now: int) -> Poll | None:
     if row is None:
         return None
+    hidden = polls.totals_hidden(row, now)
     return Poll(
-        options=tuple(Option(option["title"], option.get("votes") or 0) for option in row.options),
+        options=tuple(Option(option["title"], None if hidden else option.get("votes") or 0) for option in row.options),
         multiple=row.multiple,
         ends_at=row.expires_at,
+        closed_at=row.expires_at if polls.has_ended(row, now) else None,
         voters=row.voters_count,
     )
 
@@ -272,9 +308,13 @@ def _actor(tx: Tx, row: Row[Any]) -> Actor:
         followers=row.followers_iri,
         following=row.following_iri,
         featured=row.featured_iri,
+        featured_tags=Iri(tx.urls.featured_tags(row.username)) if row.featured_iri else None,
         icon=tx.urls.media(row.avatar) if row.avatar else None,
         image=tx.urls.media(row.header) if row.header else None,
         fields=tuple(Field(one["name"], one["value"]) for one in row.fields),
+        emojis=emoji.tags(
+            tx, row.display_name, row.note, *(one[part] for one in row.fields for part in ("name", "value"))
+        ),
         keys=keyring.public_keys(tx, row.id, row.iri),
         locked=row.locked,
         discoverable=row.discoverable,
@@ -289,4 +329,5 @@ def _actor(tx: Tx, row: Row[Any]) -> Actor:
         away_until=row.away_until,
         implements=(RFC_9421, RFC_9421_ED25519),
         history=Iri(tx.urls.history) if row.iri == tx.urls.node_actor else None,
+        moderators=Iri(tx.urls.moderators(row.username)) if row.actor_type == "Group" else None,
     )

@@ -21,7 +21,9 @@ UNDELIVERABLE = "import.invalid"
 """Domain of the e-mail addresses of people who came with a file (RFC 2606: there is no such mail server)."""
 
 _NAME = re.compile(r"[a-z0-9_]+(?:[.-]+[a-z0-9_]+)*")
-_KNOWN = select(account.c.id, account.c.handle, account.c.iri, account.c.gone_at, account.c.suspended_at).where(
+_KNOWN = select(
+    account.c.id, account.c.handle, account.c.iri, account.c.actor_type, account.c.gone_at, account.c.suspended_at
+).where(
     or_(
         account.c.handle.in_(bindparam("handles", expanding=True)), account.c.iri.in_(bindparam("iris", expanding=True))
     )
@@ -166,6 +168,8 @@ def _accounts(tx: Tx, wanted: list[_Wanted], addresses: Addresses) -> tuple[dict
             people[one.person] = Person(row["id"], one.username, one.domain)
         elif known.gone_at is not None or known.suspended_at is not None or known.iri == tx.urls.node_actor:
             people[one.person] = None
+        elif known.actor_type == "Group":
+            people[one.person] = None  # writes nothing itself
         else:
             people[one.person] = Person(known.id, one.username, one.domain)
     if new:

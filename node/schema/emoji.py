@@ -17,6 +17,7 @@ emoji = Table(
     Column("category", String(255)),
     Column("hidden", Boolean, nullable=False, server_default=text("false")),  # usable, but in no picker
     Column("disabled_at", Millis),  # by the administrator: shown and taken no more
+    Column("wanted", Boolean, nullable=False, server_default=text("false")),  # of a peer's: the image is to be fetched
     Column("failed_at", Millis),  # when the image was tried last, in vain
     Column("created_at", Millis, nullable=False),
     Column("updated_at", Millis, nullable=False),

@@ -46,6 +46,7 @@ post = Table(
     Column("replies_count", Integer, nullable=False, server_default="0"),
     Column("boosts_count", Integer, nullable=False, server_default="0"),
     Column("favourites_count", Integer, nullable=False, server_default="0"),
+    Column("reactions_count", Integer, nullable=False, server_default="0"),  # rows of `reaction`
     Column("quotes_count", Integer, nullable=False, server_default="0"),  # accepted ones
     Column("quote_policy", Integer),  # node.quotes.Policy as bits; NULL: its author never said
     Column("group_id", Id),  # the group that it was written to

@@ -40,6 +40,12 @@ def _day(engineering: RunningNode, field: RunningNode, folder: Path) -> None:
     assert post.media_attachments[0].description == "A pump, blue"
     assert post.media_attachments[0].blurhash
 
+    assert [tag.name for tag in anna.featured_tag_suggestions()] == ["pump"]
+    assert anna.featured_tag_create("pump").statuses_count == "1"  # a text, as Mastodon has it
+    assert anna.status_pin(post).pinned
+    eventually(lambda: tom.account_statuses(found, pinned=True), "the pinned post is known")
+    eventually(lambda: [tag.name for tag in tom.account_featured_tags(found)] == ["pump"], "the tag is known")
+
     copy = eventually(lambda: [s for s in tom.timeline_home() if s.uri == post.uri], "the post arrives")[0]
     assert copy.media_attachments[0].description == "A pump, blue"
     reply = tom.status_reply(copy, "heard it too")

@@ -39,10 +39,11 @@ def rsa_key(number: int = 0) -> Any:
 
 @dataclass
 class RemotePeer:
-    """`documents` are what it serves, by path, `handles` its WebFinger answers; a number is the status to answer with."""
+    """`documents` are what it serves, by path, `handles` its WebFinger answers; a number is the status to answer with,
+    bytes are a picture."""
 
     clock: Callable[[], float]
-    documents: dict[str, Doc | int] = field(default_factory=dict)
+    documents: dict[str, Doc | int | bytes] = field(default_factory=dict)
     handles: dict[str, Doc | int] = field(default_factory=dict)
     received: list[Delivery] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
@@ -92,6 +93,8 @@ class RemotePeer:
             document = self.handles.get(request.query.get("resource", "").lower(), 404)
         if isinstance(document, int):
             return web.Response(status=document)
+        if isinstance(document, bytes):
+            return web.Response(body=document, content_type="image/png")
         kind = "application/jrd+json" if request.path.startswith("/.well-known/") else AP_TYPE
         return web.Response(body=json.dumps(document).encode(), headers={"Content-Type": kind})
 

@@ -16,7 +16,7 @@ from activitypub.errors import SignatureInvalid
 from activitypub.keys import PrivateKey
 from activitypub.signatures import Flavour, SigningKey
 from activitypub.vocabulary import AP_TYPE, PUBLIC, Iri
-from node import accounts, keyring, posts, reactions, social, viewer
+from node import accounts, featured, keyring, posts, reactions, social, viewer
 from node.config import Settings
 from node.posts import Draft
 from node.runtime import Node, Tx
@@ -267,6 +267,7 @@ async def test_the_nodes_actor_is_open_and_everything_else_needs_a_signature(ser
         "/users/anna/followers_synchronization",
         "/users/anna/following?page=true",
         "/users/anna/collections/featured",
+        "/users/anna/collections/tags",
         "/tags/pumps",
     ]
     for path in paths:
@@ -365,6 +366,16 @@ async def test_replies_and_pins_are_listed(served: Served, bob: Remote) -> None:
     assert replies["first"]["orderedItems"] == [f"{BASE}/users/anna/statuses/{reply}"]
     featured = (await get(served, "/users/anna/collections/featured", bob)).json()
     assert [item["id"] for item in featured["orderedItems"]] == [f"{BASE}/users/anna/statuses/{reply}"]
+
+
+async def test_tags_on_a_profile_are_listed_and_the_actor_says_where(served: Served, bob: Remote) -> None:
+    anna = await make_person(served.node, "anna")
+    await served.node.write_as(anna, featured.feature, "Pump")
+    actor = (await get(served, "/users/anna", bob)).json()
+    tags = (await get(served, actor["featuredTags"].removeprefix(BASE), bob)).json()
+    assert tags["orderedItems"] == [{"type": "Hashtag", "name": "#Pump", "href": f"{BASE}/tags/pump"}]
+    assert (await get(served, "/users/nobody/collections/tags", bob)).status_code == 404
+    assert "featuredTags" not in (await get(served, "/actor")).json()
 
 
 async def test_an_outbox_can_be_paged_from_end_to_end_and_back(served: Served, bob: Remote) -> None:

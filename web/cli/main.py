@@ -21,6 +21,8 @@ COMMANDS = {
     "join": ("join", "Join a company with an invitation."),
     "peers": ("peers", "See, block and test other nodes."),
     "keys": ("keys", "See and replace the keys that the node signs with."),
+    "group": ("group", "Make and delete groups, and name their moderators."),
+    "emoji": ("emoji", "Add and remove custom emoji."),
     "import": ("import_", "Take posts from a file."),
     "export": ("export", "Write everything into open files."),
     "demo": ("demo", "Start a company of three departments on this machine."),

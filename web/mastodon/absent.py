@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import accounts, posts
+from node import accounts
 from web import identity as api
 from web import params
 from web.identity import Access
@@ -23,8 +23,6 @@ _EMPTY_LISTS = {
     "/api/v2/filters": "read:filters",
     "/api/v1/announcements": None,
     "/api/v1/scheduled_statuses": "read:statuses",
-    "/api/v1/featured_tags": "read:accounts",
-    "/api/v1/featured_tags/suggestions": "read:accounts",
     "/api/v1/endorsements": "read:accounts",
     "/api/v1/domain_blocks": "read:blocks",
     "/api/v1/suggestions": "read:accounts",
@@ -32,7 +30,7 @@ _EMPTY_LISTS = {
     "/api/v1/notifications/requests": "read:notifications",
 }
 _TRENDS = ("/api/v1/trends", "/api/v1/trends/tags", "/api/v1/trends/statuses", "/api/v1/trends/links")
-_OF_ACCOUNTS = ("lists", "featured_tags", "endorsements", "identity_proofs")
+_OF_ACCOUNTS = ("lists", "endorsements", "identity_proofs")
 _TAKES_ALL = {
     "for_not_following": "accept",
     "for_not_followers": "accept",
@@ -48,7 +46,6 @@ def routes() -> list[BaseRoute]:
         *(Route(path, empty_list) for path in _EMPTY_LISTS),
         *(Route(path, no_trends) for path in _TRENDS),
         *(Route(f"/api/v1/accounts/{{id}}/{name}", nothing_of_account) for name in _OF_ACCOUNTS),
-        Route("/api/v1/statuses/{id}/quotes", no_quotes),
         Route("/api/v1/markers", no_markers),
         Route("/api/v2/notifications/policy", policy),
     ]
@@ -66,11 +63,6 @@ async def no_trends(request: Request) -> Response:
 
 async def nothing_of_account(request: Request) -> Response:
     await api.read(request, answers.to_read("read:accounts"), accounts.get, params.path_id(request))
-    return JSONBytes(b"[]")
-
-
-async def no_quotes(request: Request) -> Response:
-    await api.read(request, answers.to_read("read:statuses"), posts.get, params.path_id(request))
     return JSONBytes(b"[]")
 
 

@@ -19,10 +19,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import accounts, social, timelines
+from node import accounts, quotes, social, timelines
 from node.accounts import ProfileChanges
 from node.accounts.lookup import me
 from node.errors import Invalid
+from node.federation import collections
 from node.paging import Page
 from node.runtime import Tx
 from node.schema import account, follow
@@ -31,8 +32,10 @@ from web import params, uploads
 from web.identity import Access
 from web.mastodon import answers, shapes
 from web.mastodon.entities import Renderer
+from web.mastodon.quotes import asked_policy
 from web.mastodon.statuses import asked_visibility
 from web.params import Params
+from web.parts import parts_of
 
 READ = answers.to_read("read:accounts")
 ME = Access(("profile", "read:accounts"))
@@ -112,6 +115,7 @@ def _changes(form: Params) -> ProfileChanges:
         default_sensitive=defaults.boolean("sensitive", None),
         default_language=defaults.text_or_none("language"),
         default_local_only=defaults.boolean("local_only", None),
+        default_quote_policy=asked_policy(defaults, "quote_policy"),
     )
 
 
@@ -138,6 +142,7 @@ def _preferences(tx: Tx, _renderer: Renderer) -> bytes:
             "posting:default:sensitive": login.default_sensitive,
             "posting:default:language": login.default_language,
             "posting:default:local_only": login.default_local_only,
+            "posting:default:quote_policy": quotes.name_of(login.default_quote_policy),
             "reading:expand:media": "default",
             "reading:expand:spoilers": False,
             "reading:autoplay:gifs": False,
@@ -149,7 +154,10 @@ def _preferences(tx: Tx, _renderer: Renderer) -> bytes:
 
 
 async def one(request: Request) -> Response:
-    return await answers.read(request, READ, lambda tx, renderer: _one(tx, renderer, params.path_id(request)))
+    account_id = params.path_id(request)
+    answer = await answers.read(request, READ, lambda tx, renderer: _one(tx, renderer, account_id))
+    await collections.looked_at(parts_of(request).node, account_id)
+    return answer
 
 
 def _one(tx: Tx, renderer: Renderer, account_id: int) -> bytes:
@@ -176,11 +184,12 @@ async def lookup(request: Request) -> Response:
 
 async def statuses(request: Request) -> Response:
     asked = params.query(request)
-    return await answers.statuses(
+    account_id = params.path_id(request)
+    answer = await answers.statuses(
         request,
         answers.to_read("read:statuses"),
         _statuses,
-        params.path_id(request),
+        account_id,
         params.page_of(asked),
         exclude_replies=asked.flag("exclude_replies"),
         exclude_reblogs=asked.flag("exclude_reblogs"),
@@ -188,6 +197,9 @@ async def statuses(request: Request) -> Response:
         pinned=asked.flag("pinned"),
         tagged=asked.text("tagged") or None,
     )
+    if asked.flag("pinned"):
+        await collections.looked_at(parts_of(request).node, account_id)
+    return answer
 
 
 def _statuses(

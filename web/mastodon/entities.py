@@ -22,12 +22,13 @@ import msgspec
 from sqlalchemy import Row
 
 from node.errors import NotFound
+from node.reacting import KIND as REACTION
 from node.runtime import Tx
 from node.schema import report
 from node.social import Relationship
 from node.urls import Urls
 from node.viewer import Kind
-from web.mastodon import loading, shapes
+from web.mastodon import emoji, loading, quoted, shapes
 from web.mastodon.loading import Face, Marks
 from web.mastodon.shapes import Json
 
@@ -48,6 +49,7 @@ _FLAGS = tuple(
 """The end of a Status, by the bits of loading.Marks."""
 _NO_FLAGS = b"}"
 _COUNTS = b',"replies_count":%d,"reblogs_count":%d,"favourites_count":%d'
+_QUOTES = b',"quotes_count":%d,"quote_approval":'
 _PARENT = b',"in_reply_to_id":"%d","in_reply_to_account_id":%b'
 _NO_PARENT = b',"in_reply_to_id":null,"in_reply_to_account_id":null'
 
@@ -107,12 +109,17 @@ class Posts:
     polls: dict[int, Row[Any]]
     votes: dict[tuple[int, int], list[int]]
     now: int
+    reactions: emoji.Reactions
+    in_polls: dict[int, list[Json]]
+    """Custom emoji of the answers, by post."""
+
+    quotes: quoted.Quotes
 
     def status(self, post_id: int, viewer: int | None, marks: Marks) -> bytes:
         """The Status as `viewer` sees it; None is somebody without an account."""
         return b"".join(self._pieces(post_id, viewer, marks))
 
-    def _pieces(self, post_id: int, viewer: int | None, marks: Marks) -> list[bytes]:
+    def _pieces(self, post_id: int, viewer: int | None, marks: Marks, *, is_quoted: bool = False) -> list[bytes]:
         face = self.faces[post_id]
         author, boosted, answered = face.author_id, face.boost_of_id, face.in_reply_to_id
         body, application = self.written[post_id]
@@ -120,8 +127,14 @@ class Posts:
             body,
             _COUNTS % (face.replies_count, face.boosts_count, face.favourites_count),
             _NO_PARENT if answered is None else _PARENT % (answered, _id(face.in_reply_to_account_id)),
+            _QUOTES % face.quotes_count,
+            self.quotes.approval(face if boosted is None else self.faces[boosted], viewer),
+            b',"quote":',
+            *self._quote(face, viewer, marks, is_quoted),
             b',"application":',
             application if viewer == author else _NULL,
+            b',"reactions":',
+            self.reactions.of(post_id, viewer),
             b',"account":',
             self.authors[author],
         ]
@@ -132,12 +145,26 @@ class Posts:
         pieces.append(_NO_FLAGS if viewer is None else _FLAGS[marks.get((viewer, boosted or post_id), 0)])
         return pieces
 
+    def _quote(self, face: Face, viewer: int | None, marks: Marks, is_shallow: bool) -> Sequence[bytes]:
+        """Quote, or inside of what is quoted ShallowQuote."""
+        shown = self.quotes.of(face, viewer)
+        if shown is None:
+            return (_NULL,)
+        state, quoted_id = shown
+        if is_shallow:
+            return (_encode({"state": state, "quoted_status_id": None if quoted_id is None else str(quoted_id)}),)
+        if quoted_id is None:
+            return (_encode({"state": state, "quoted_status": None}),)
+        head = b'{"state":%b,"quoted_status":' % _encode(state)
+        return (head, *self._pieces(quoted_id, viewer, marks, is_quoted=True), b"}")
+
     def _poll(self, post_id: int, viewer: int | None, author_id: int) -> bytes:
         row = self.polls.get(post_id)
         if row is None:
             return _NULL
         own = None if viewer is None else self.votes.get((viewer, row.id), [])
-        return _encode(shapes.poll(row, self.now, own, is_author=viewer == author_id))
+        emojis = {"emojis": self.in_polls.get(post_id, [])}
+        return _encode(shapes.poll(row, self.now, own, is_author=viewer == author_id) | emojis)
 
     @property
     def originals(self) -> list[int]:
@@ -174,11 +201,14 @@ class Renderer:
     def load(self, tx: Tx, ids: Sequence[int], who: Sequence[int] = ()) -> Posts:
         """These posts for the readers `who`, who are asked about their votes only."""
         faces = loading.faces(tx, ids)
+        found_quotes = quoted.load(tx, faces, list(who))
         written = self._written(tx, faces)
         authors = self._authors(tx, {face.author_id: face.author_rev for face in faces.values()})
         polls = loading.polls(tx, [id_ for id_, face in faces.items() if face.object_type == "Question"])
         votes = loading.votes(tx, who, [row.id for row in polls.values()])
-        return Posts(faces, written, authors, polls, votes, tx.now)
+        reacted = emoji.reactions(tx, [id_ for id_, face in faces.items() if face.reactions_count > 0], who, self.urls)
+        in_polls = emoji.of_posts(tx, {id_: _titles(row) for id_, row in polls.items()}, self.urls)
+        return Posts(faces, written, authors, polls, votes, tx.now, reacted, in_polls, found_quotes)
 
     def _written(self, tx: Tx, faces: dict[int, Face]) -> dict[int, Written]:
         found, missing = self._posts.find((id_, face.rev) for id_, face in faces.items())
@@ -186,8 +216,11 @@ class Renderer:
             return found
         media = loading.attachments(tx, missing)
         mentions, tags = loading.mentions(tx, missing), loading.tags(tx, missing)
-        for row in loading.posts(tx, missing):
+        rows = loading.posts(tx, missing)
+        emojis = emoji.of_posts(tx, {row.id: (row.content, row.spoiler) for row in rows}, self.urls)
+        for row in rows:
             shape = shapes.post(row, media.get(row.id, ()), mentions.get(row.id, ()), tags.get(row.id, ()), self.urls)
+            shape["emojis"] = emojis.get(row.id, [])
             app = _NULL if row.app_name is None else _encode({"name": row.app_name, "website": row.app_website})
             found[row.id] = Written(_encode(shape)[:-1], app)
             self._posts.keep(row.id, row.rev, found[row.id])
@@ -218,9 +251,11 @@ class Renderer:
             return found
         rows = loading.accounts(tx, missing)
         moved = loading.accounts_at(tx, [row.moved_to_iri for row in rows if row.moved_to_iri])
+        emojis = emoji.of_accounts(tx, rows, self.urls)
         for row in rows:
             target = moved.get(row.moved_to_iri) if row.moved_to_iri else None
             shape = shapes.account(row, self.urls, None if target is None else shapes.account(target, self.urls))
+            shape["emojis"] = emojis[row.id]
             found[row.id] = _encode(shape)
             self._accounts.keep(row.id, row.rev, found[row.id])
         return found
@@ -230,23 +265,32 @@ class Renderer:
 
     # --- what is made of both
 
-    def notifications(self, tx: Tx, rows: Sequence[Row[Any]]) -> list[bytes]:
+    def notifications(self, tx: Tx, rows: Sequence[Row[Any]], *, reaction_as: str = "favourite") -> list[bytes]:
         """Notification of each row of `notification`, all of them the viewer's."""
         viewer = reader(tx)
         who = [] if viewer is None else [viewer]
-        return self.notifications_of(tx, rows, lambda _row: viewer, who)
+        return self.notifications_of(tx, rows, lambda _row: viewer, who, reaction_as=reaction_as)
 
     def notifications_of(
-        self, tx: Tx, rows: Sequence[Row[Any]], viewer_of: Callable[[Row[Any]], int | None], who: Sequence[int]
+        self,
+        tx: Tx,
+        rows: Sequence[Row[Any]],
+        viewer_of: Callable[[Row[Any]], int | None],
+        who: Sequence[int],
+        *,
+        reaction_as: str = "favourite",
     ) -> list[bytes]:
-        """The same for several readers `who`; `viewer_of` tells whose a row is."""
+        """The same for several readers `who`; `viewer_of` tells whose a row is. Few clients know the kind of reactions."""
         posts = self.load(tx, list({row.post_id for row in rows if row.post_id is not None}), who)
         marks = loading.marks(tx, who, posts.originals)
         senders = self._accounts_by_id(tx, [row.from_id for row in rows])
         reports = self._reports(tx, [row.report_id for row in rows if row.report_id is not None])
+        reacted = emoji.told(tx, rows, self.urls)
         shown = []
         for row in rows:
             head = {"id": str(row.id), "type": row.kind, "created_at": shapes.moment(row.created_at)}
+            if row.kind == REACTION:
+                head |= {"type": reaction_as} | reacted.get(row.id, {})
             parts = [_encode(head | {"group_key": f"ungrouped-{row.id}"})[:-1]]
             parts.append(b',"account":' + senders.get(row.from_id, _NULL))
             if row.post_id in posts.faces:
@@ -307,6 +351,10 @@ def report_entity(row: Row[Any], target: bytes) -> bytes:
         "rule_ids": [],
     }
     return b'%b,"target_account":%b}' % (_encode(shape)[:-1], target)
+
+
+def _titles(row: Row[Any]) -> list[str]:
+    return [option["title"] for option in row.options]
 
 
 def _id(id_: int | None) -> bytes:

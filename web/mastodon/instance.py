@@ -2,7 +2,6 @@
 
 GET /api/v1/instance · /api/v2/instance
 GET /api/v1/instance/rules · /extended_description · /activity · /peers · /domain_blocks · /translation_languages
-GET /api/v1/custom_emojis
 """
 
 from importlib.metadata import version as package_version
@@ -13,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import accounts, reactions
+from node import accounts, polls, reacting, reactions
 from node.accounts.profile import MAX_FIELDS
 from node.config import Settings
 from node.media import MAX_DESCRIPTION
@@ -35,7 +34,7 @@ PEOPLE = Access(None, anonymous=True, app=True)
 IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"]
 MONTH_MILLIS = 30 * 86_400_000
 
-_HERE = (account.c.domain.is_(None), account.c.gone_at.is_(None), account.c.actor_type != "Application")
+_HERE = (account.c.domain.is_(None), account.c.gone_at.is_(None), account.c.actor_type.not_in(("Application", "Group")))
 _DOMAINS = select(account.c.domain).where(account.c.domain.is_not(None), account.c.gone_at.is_(None)).distinct()
 
 
@@ -49,7 +48,6 @@ def routes() -> list[BaseRoute]:
         Route("/api/v1/instance/translation_languages", no_languages),
         Route("/api/v1/instance/extended_description", extended_description),
         Route("/api/v1/instance/peers", peers),
-        Route("/api/v1/custom_emojis", nothing),
     ]
 
 
@@ -137,6 +135,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             "characters_reserved_per_url": URL_LENGTH,
             "supported_mime_types": ["text/plain"],
         },
+        "reactions": {"max_reactions": reacting.MOST},
         "media_attachments": {
             "supported_mime_types": IMAGE_TYPES,
             "description_limit": MAX_DESCRIPTION,
@@ -147,10 +146,10 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             "video_matrix_limit": 0,
         },
         "polls": {
-            "max_options": 4,
-            "max_characters_per_option": 50,
-            "min_expiration": 300,
-            "max_expiration": 2_629_746,
+            "max_options": polls.MAX_OPTIONS,
+            "max_characters_per_option": polls.MAX_OPTION_LENGTH,
+            "min_expiration": polls.MIN_SECONDS,
+            "max_expiration": polls.MAX_SECONDS,
         },
     }
 

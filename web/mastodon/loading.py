@@ -32,6 +32,7 @@ from node.schema import (
     poll_vote,
     post,
     post_tag,
+    quote,
     tag,
 )
 
@@ -56,6 +57,13 @@ class Face(NamedTuple):
     boosts_count: int
     favourites_count: int
     object_type: str
+    reactions_count: int
+    visibility: int
+    local: bool
+    quotes_count: int
+    quote_policy: int | None
+    quote_state: str | None
+    quoted_id: int | None
 
 
 _FACES = (
@@ -71,8 +79,16 @@ _FACES = (
         post.c.boosts_count,
         post.c.favourites_count,
         post.c.object_type,
+        post.c.reactions_count,
+        post.c.visibility,
+        post.c.local,
+        post.c.quotes_count,
+        post.c.quote_policy,
+        quote.c.state.label("quote_state"),
+        quote.c.quoted_id,
     )
     .join(account, account.c.id == post.c.author_id)
+    .outerjoin(quote, quote.c.post_id == post.c.id)
     .where(among(post.c.id, "ids"))
 )
 _POSTS = (

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 
 from node import notifications
 from node.errors import NotFound
+from node.reacting import KIND
 from node.runtime import Tx
 from web import identity as api
 from web import params
@@ -22,6 +23,10 @@ from web.responses import empty
 
 READ = "read:notifications"
 WRITE = "write:notifications"
+FAVOURITE = "favourite"
+REACTIONS = ("pleroma:emoji_reaction", KIND)
+"""Names under which clients ask for reactions. To those that do not, a reaction is a favourite, with `emoji` beside it:
+nobody misses one, and no client meets a kind that it does not know."""
 _PATH = "/api/v1/notifications"
 
 
@@ -39,15 +44,20 @@ def routes() -> list[BaseRoute]:
 async def page(request: Request) -> Response:
     asked = params.query(request)
     bounds = params.page_of(asked, default=40, max=80)
-    kinds = frozenset(asked.texts("types")) or None
-    excluded = frozenset(asked.texts("exclude_types"))
+    named = frozenset(asked.texts("types"))
+    kinds, excluded = _with_reactions(named) or None, _with_reactions(frozenset(asked.texts("exclude_types")))
+    reaction_as = next((name for name in REACTIONS if name in named), FAVOURITE)
     sender = asked.id("account_id")
 
     def work(tx: Tx, renderer: Renderer) -> answers.Drawn:
         rows = notifications.page(tx, bounds, kinds=kinds, exclude=excluded, from_account=sender)
-        return array(renderer.notifications(tx, rows)), [row.id for row in rows]
+        return array(renderer.notifications(tx, rows, reaction_as=reaction_as)), [row.id for row in rows]
 
     return await answers.page(request, READ, work, run=api.read)
+
+
+def _with_reactions(kinds: frozenset[str]) -> frozenset[str]:
+    return kinds | {KIND} if kinds & {FAVOURITE, *REACTIONS} else kinds
 
 
 async def one(request: Request) -> Response:

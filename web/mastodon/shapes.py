@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from activitypub.audience import Visibility
+from node import polls, quotes
 from node.accounts.finding import acct
 from node.social import Relationship
 from node.tags import DAYS, Day
@@ -95,6 +96,7 @@ def source(row: Row[Any], login: Row[Any], requests: int) -> Json:
         "sensitive": login.default_sensitive,
         "language": login.default_language,
         "local_only": login.default_local_only,
+        "quote_policy": quotes.name_of(login.default_quote_policy),
         "note": row.note_source,
         "fields": [_field(field, "source") for field in row.fields],
         "follow_requests_count": requests,
@@ -207,16 +209,18 @@ def attachment(row: Row[Any], urls: Urls) -> Json:
 
 def poll(row: Row[Any], now: int, own: Sequence[int] | None, *, is_author: bool) -> Json:
     """Poll of a row of `poll`; `own` are the viewer's choices, None for a viewer who cannot vote."""
-    votes = [option.get("votes") for option in row.options]
+    hidden = polls.totals_hidden(row, now)
+    counts = [option.get("votes") for option in row.options]
     shown: Json = {
         "id": str(row.id),
         "expires_at": moment_or_none(row.expires_at),
-        "expired": row.expires_at is not None and row.expires_at <= now,
+        "expired": polls.has_ended(row, now),
         "multiple": row.multiple,
-        "votes_count": sum(votes) if all(isinstance(count, int) for count in votes) else None,
+        "votes_count": sum(count or 0 for count in counts),  # a number in any case: Tusky reads no other
         "voters_count": row.voters_count,
         "options": [
-            {"title": option["title"], "votes_count": count} for option, count in zip(row.options, votes, strict=True)
+            {"title": option["title"], "votes_count": None if hidden else count}
+            for option, count in zip(row.options, counts, strict=True)
         ],
         "emojis": [],
     }
@@ -240,7 +244,8 @@ def unused_tag(name: str, display: str, urls: Urls, today: int) -> Json:
     """A tag that nobody has used: clients open its page all the same. `today` in ms."""
     days = [Day(today - 86_400_000 * ago, 0, 0) for ago in range(DAYS)]
     history_ = [history(day) for day in days]
-    return {"id": name, "name": display, "url": urls.tag_page(name), "history": history_, "following": False}
+    own = {"following": False, "featuring": False}
+    return {"id": name, "name": display, "url": urls.tag_page(name), "history": history_} | own
 
 
 def history(day: Day) -> Json:

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activitypub.audience import Visibility
-from node import accounts, media, posts, sight, text
+from node import accounts, media, posts, quotes, sight, text
 from node.errors import Invalid
 from node.federation import conversations
 from node.posts import Changes, Draft
@@ -32,9 +32,11 @@ from node.schema import post
 from node.sight import Sight
 from web import identity as api
 from web import params
-from web.mastodon import answers, lookups, shapes
+from web.mastodon import answers, emoji, lookups, shapes
 from web.mastodon.entities import Renderer, array, composed, joined
 from web.mastodon.media import focus_of
+from web.mastodon.polls import asked_poll
+from web.mastodon.quotes import asked_policy
 from web.mastodon.state import state_of
 from web.params import Params
 from web.parts import parts_of
@@ -44,8 +46,8 @@ READ = answers.to_read("read:statuses")
 WRITE = "write:statuses"
 MAX_SEVERAL = 100
 _PATH = "/api/v1/statuses"
-_NOT_YET = {"poll": "Polls cannot be made here yet", "scheduled_at": "Posts cannot be scheduled here yet"}
-"""Refused rather than ignored: a post without its poll, or at once instead of tomorrow, is not what was asked for."""
+_NOT_YET = {"scheduled_at": "Posts cannot be scheduled here yet"}
+"""Refused rather than ignored: a post at once instead of tomorrow is not what was asked for."""
 
 
 def routes() -> list[BaseRoute]:
@@ -95,7 +97,10 @@ def _draft(form: Params, key: str | None) -> Draft:
         local_only=form.boolean("local_only", None),
         language=form.text("language") or None,
         in_reply_to_id=form.id("in_reply_to_id"),
+        quoted_id=form.id("quoted_status_id"),
+        quote_policy=asked_policy(form, "quote_approval_policy"),
         media_ids=form.ids("media_ids"),
+        poll=asked_poll(form) or None,
         idempotency_key=key or None,
     )
 
@@ -128,18 +133,24 @@ async def edit(request: Request) -> Response:
         sensitive=form.boolean("sensitive", None),
         language=form.text("language") or None,
         media_ids=form.ids("media_ids") if form.has("media_ids") else None,
+        poll=asked_poll(form),
     )
+    policy = asked_policy(form, "quote_approval_policy")
     described = [_description(one) for one in form.groups("media_attributes")]
     if changes.text is not None:
         await _learn_mentioned(request, changes.text)
-    return await answers.status_after(request, WRITE, lambda tx: _edit(tx, post_id, changes, described))
+    return await answers.status_after(request, WRITE, lambda tx: _edit(tx, post_id, changes, described, policy))
 
 
-def _edit(tx: Tx, post_id: int, changes: Changes, described: Sequence[dict[str, Any]]) -> int:
+def _edit(
+    tx: Tx, post_id: int, changes: Changes, described: Sequence[dict[str, Any]], policy: quotes.Policy | None
+) -> int:
     posts.source(tx, post_id)  # one's own, or NotFound before any picture is touched
     for one in described:
         media.update_details(tx, **one)
     posts.edit(tx, post_id, changes)
+    if policy is not None:
+        quotes.set_policy(tx, post_id, policy)
     return post_id
 
 
@@ -227,10 +238,16 @@ def _history(tx: Tx, renderer: Renderer, post_id: int) -> bytes:
     author = renderer.account(tx, posts.get(tx, post_id).author_id)
     states = posts.history(tx, post_id)
     pictures = _pictures(tx, [id_ for state in states for id_ in state.media_ids])
-    return array([_state(renderer, state, author, pictures) for state in states])
+    texts = {
+        post_id: [text for state in states for text in (state.content, state.spoiler, *(state.poll_options or ()))]
+    }
+    emojis = emoji.of_posts(tx, texts, renderer.urls).get(post_id, [])
+    return array([_state(renderer, state, author, pictures, emojis) for state in states])
 
 
-def _state(renderer: Renderer, state: posts.Revision, author: bytes, pictures: dict[int, Any]) -> bytes:
+def _state(
+    renderer: Renderer, state: posts.Revision, author: bytes, pictures: dict[int, Any], emojis: Sequence[dict[str, Any]]
+) -> bytes:
     """StatusEdit."""
     attached = [pictures[id_] for id_ in state.media_ids if id_ in pictures]
     more: dict[str, Any] = {
@@ -239,7 +256,7 @@ def _state(renderer: Renderer, state: posts.Revision, author: bytes, pictures: d
         "sensitive": state.sensitive,
         "created_at": shapes.moment(state.created_at),
         "media_attachments": [shapes.attachment(row, renderer.urls) for row in attached],
-        "emojis": [],
+        "emojis": emoji.within(emojis, state.content, state.spoiler, *(state.poll_options or ())),
     }
     if state.poll_options is not None:
         more["poll"] = {"options": [{"title": title} for title in state.poll_options]}

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import social, tags
+from node import featured, social, tags
 from node.errors import NotFound
 from node.paging import Page
 from node.runtime import Tx
@@ -38,11 +38,11 @@ def routes() -> list[BaseRoute]:
 
 
 async def one(request: Request) -> Response:
-    name = _named(request)
-    return await answers.read(request, READ, lambda tx, renderer: _one(tx, renderer, name))
+    name = named(request)
+    return await answers.read(request, READ, lambda tx, renderer: shown(tx, renderer, name))
 
 
-def _named(request: Request) -> str:
+def named(request: Request) -> str:
     """The tag in the path, without '#'. NotFound for what no text could hold as one tag."""
     name = answers.path_name(request, "name").lstrip("#＃")
     found = list(find_tags(f"#{name}"))
@@ -51,33 +51,35 @@ def _named(request: Request) -> str:
     return name
 
 
-def _one(tx: Tx, renderer: Renderer, name: str) -> bytes:
+def shown(tx: Tx, renderer: Renderer, name: str) -> bytes:
+    """Tag, also of one that nobody has used."""
     normal = normalise_tag(name)
     found = tags.seen(tx, name)
     if found is None:
         return msgspec.json.encode(shapes.unused_tag(normal, name, renderer.urls, tx.now - tx.now % tags.DAY))
-    return _rendered(tx, renderer, [found])[1:-1]
+    return rendered(tx, renderer, [found])[1:-1]
 
 
-def _rendered(tx: Tx, renderer: Renderer, rows: Any) -> bytes:
+def rendered(tx: Tx, renderer: Renderer, rows: Any) -> bytes:
+    """A list of Tags; `rows` have id, name and display."""
     ids = [row.id for row in rows]
-    days, followed = tags.history(tx, ids), tags.followed(tx, ids)
-    is_person = reader(tx) is not None
-    shown = [
-        shapes.tag(row, renderer.urls, days[row.id], following=row.id in followed if is_person else None)
-        for row in rows
-    ]
-    return msgspec.json.encode(shown)
+    days = tags.history(tx, ids)
+    listed = [shapes.tag(row, renderer.urls, days[row.id], following=None) for row in rows]
+    if reader(tx) is not None:
+        followed, on_profile = tags.followed(tx, ids), featured.among(tx, ids)
+        for row, tag in zip(rows, listed, strict=True):
+            tag |= {"following": row.id in followed, "featuring": row.id in on_profile}
+    return msgspec.json.encode(listed)
 
 
 async def change(request: Request) -> Response:
-    name, rule = _named(request), _RULES[request.scope["route"].name]
+    name, rule = named(request), _RULES[request.scope["route"].name]
 
     def work(tx: Tx) -> str:
         rule(tx, name)
         return name
 
-    return await answers.write(request, "write:follows", work, _one)
+    return await answers.write(request, "write:follows", work, shown)
 
 
 async def followed_tags(request: Request) -> Response:
@@ -88,4 +90,4 @@ async def followed_tags(request: Request) -> Response:
 def _followed(tx: Tx, renderer: Renderer, bounds: Page) -> answers.Drawn:
     ids = social.followed_tags(tx, bounds)
     rows = {row.id: row for row in tx.rows(select(tag).where(tag.c.id.in_(ids)))} if ids else {}
-    return _rendered(tx, renderer, [rows[id_] for id_ in ids]), ids
+    return rendered(tx, renderer, [rows[id_] for id_ in ids]), ids

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from node import notifications, posts, reactions, social
+from node import notifications, posts, reacting, reactions, social
 from node.errors import NotFound
 from node.runtime import Tx
 from web.pages import answers, visit
@@ -42,6 +42,15 @@ ON_TAGS: dict[str, Callable[[Tx, str], Any]] = {"follow": social.follow_tag, "un
 
 async def on_post(request: Request) -> Response:
     return await _act(request, ON_POSTS, path_id(request))
+
+
+async def react(request: Request) -> Response:
+    """Leave an emoji under a post, or take it back."""
+    form = await read(request)
+    person = await visit.signed_in(request, form)
+    rule = reacting.unreact if form.text("undo") else reacting.react
+    await parts_of(request).node.write_as(person.viewer, rule, path_id(request), form.text("emoji").strip())
+    return answers.back(form)
 
 
 async def on_person(request: Request) -> Response:

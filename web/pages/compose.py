@@ -17,10 +17,12 @@ from node.errors import Invalid, NodeError
 from node.runtime import Tx
 from node.schema import media
 from web.identity import spend
-from web.pages import answers, shown, uploads, visit
+from web.pages import answers, questioned, shown, uploads, visit
+from web.pages.questioned import Written
 from web.pages.shown import REACH, Shown
 from web.pages.visit import Person
 from web.params import Params, path_id, read
+from web.params import query as params_of
 from web.parts import parts_of
 
 _MOST_LOOKED_UP = 10
@@ -50,12 +52,14 @@ class Box:
     visibility: Visibility = Visibility.PUBLIC
     local_only: bool = False
     answers: Shown | None = None
+    quotes: Shown | None = None
     back: str = "/"
     kept: Sequence[Kept] = ()
     error: str = ""
     key: str = ""
     """Makes a form that is sent twice one post."""
     is_edit: bool = False
+    question: Written = questioned.UNWRITTEN
     limit: int
 
     @property
@@ -71,7 +75,7 @@ class Box:
     @property
     def stays(self) -> bool:
         """Whether the post must stay in the department, whatever is asked."""
-        return self.answers is not None and self.answers.local_only
+        return any(one is not None and one.local_only for one in (self.answers, self.quotes))
 
     @property
     def pictures(self) -> range:
@@ -107,9 +111,18 @@ def _greeting(about: Shown, me: int) -> str:
 async def compose(request: Request) -> Response:
     """A page of its own to write on; `?text=` fills it, as a bookmarklet does."""
     wanted = request.query_params.get("text", "")[:10_000]
-    frame, box = await visit.look(request, empty)
+    quoted = params_of(request).id("quote")
+    frame, box = await visit.look(request, lambda tx: empty(tx) if quoted is None else _quoting(tx, quoted))
     assert box is not None
     return answers.page(request, "compose.html", frame, box=replace(box, text=wanted))
+
+
+def _quoting(tx: Tx, post_id: int) -> Box | None:
+    """A box for a post that quotes another. Raises NotFound for what the person may not see."""
+    row = posts.get(tx, post_id)
+    about = shown.posts(tx, [row.boost_of_id or row.id])[0]
+    box = empty(tx, back=about.path)
+    return None if box is None else replace(box, quotes=about, local_only=box.local_only or about.local_only)
 
 
 async def publish(request: Request) -> Response:
@@ -139,7 +152,9 @@ def _draft(form: Params, media_ids: Sequence[int]) -> posts.Draft:
         # A browser sends a checkbox only when it is ticked: where there was one, absence means no.
         local_only=form.flag("local_only"),
         in_reply_to_id=form.id("in_reply_to"),
+        quoted_id=form.id("quoted"),
         media_ids=media_ids,
+        poll=questioned.asked(form),
         idempotency_key=form.text("key", max_len=200) or None,
     )
 
@@ -176,9 +191,11 @@ async def _again(request: Request, form: Params, person: Person, kept: Sequence[
     def filled(tx: Tx) -> Box:
         parent_id = form.id("in_reply_to")
         about = shown.posts(tx, [posts.get(tx, parent_id).id])[0] if parent_id is not None else None
+        quoted = form.id("quoted")
+        quotes = shown.posts(tx, [posts.get(tx, quoted).id])[0] if quoted is not None else None
         box = empty(tx, back=answers.local(form.text("back")), about=about)
         assert box is not None
-        return box
+        return replace(box, quotes=quotes)
 
     node = parts_of(request).node
     box = await node.read_as(person.viewer, filled)
@@ -190,6 +207,7 @@ async def _again(request: Request, form: Params, person: Person, kept: Sequence[
         text=_lines(form.text("text")),
         spoiler=form.text("spoiler"),
         local_only=form.flag("local_only"),
+        question=questioned.written(form),
         kept=pictures,
         error=_plain(error),
         key=form.text("key", max_len=200),

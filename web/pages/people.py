@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from markupsafe import Markup
 from sqlalchemy import Row, bindparam, select
 
 from node.accounts.finding import acct
 from node.runtime import Tx
 from node.schema import account
-from web.pages import moments
+from web.pages import moments, pictured
 
 HUES = 8
 
@@ -40,6 +41,8 @@ class Face:
 
     id: int
     name: str
+    shown: Markup
+    """The name with pictures for custom emoji."""
     handle: str
     path: str
     avatar: str | None
@@ -70,7 +73,9 @@ class Face:
 def faces(tx: Tx, ids: Iterable[int]) -> dict[int, Face]:
     """By account id; one statement. Whether the viewer may know of them is the caller's business."""
     wanted = sorted(set(ids))
-    return {row.id: face(tx, row) for row in tx.rows(_BY_IDS, {"ids": wanted})} if wanted else {}
+    rows = tx.rows(_BY_IDS, {"ids": wanted}) if wanted else ()
+    known = pictured.of_names(tx, rows)
+    return {row.id: face(tx, row, known[row.id]) for row in rows}
 
 
 def in_order(tx: Tx, ids: Iterable[int]) -> list[Face]:
@@ -86,12 +91,15 @@ def by_iri(tx: Tx, iri: str) -> Face | None:
     return None if row is None else face(tx, row)
 
 
-def face(tx: Tx, row: Row[Any]) -> Face:
+def face(tx: Tx, row: Row[Any], known: pictured.Known | None = None) -> Face:
+    """`known` are the emoji of the name; they are looked up if it is not given."""
     handle = acct(row)
+    emoji = pictured.of_names(tx, [row])[row.id] if known is None else known
     away = row.away_until is not None and row.away_until > tx.now
     return Face(
         id=row.id,
         name=row.display_name or row.username,
+        shown=pictured.name(row.display_name or row.username, emoji),
         handle=handle,
         path=path(handle),
         avatar=picture(row.avatar, row.domain),

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 from sqlalchemy import Row
@@ -11,8 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from activitypub.errors import ProtocolError
-from node import accounts, social, timelines
+from node import accounts, featured, social, timelines
+from node.accounts.finding import acct
 from node.errors import NodeError, NotFound
+from node.federation import collections
 from node.paging import Page
 from node.runtime import Tx
 from node.social import Relationship
@@ -42,6 +45,9 @@ class Profile:
     followers: int
     relation: Relationship | None
     is_me: bool
+    is_group: bool
+    tags: Sequence[tuple[str, str]]
+    """What they feature: (as written, address of their posts with it)."""
 
 
 async def profile(request: Request) -> Response:
@@ -57,6 +63,7 @@ async def profile(request: Request) -> Response:
         if not await _learn(request, handle):
             raise
         frame, (person, posts, pinned) = await visit.look_openly(request, _profile, handle, tab, asked)
+    await collections.looked_at(parts_of(request).node, person.face.id)
     return answers.page(request, "profile.html", frame, profile=person, listed=posts, pinned=pinned, tab=tab, tabs=TABS)
 
 
@@ -109,7 +116,27 @@ def about(tx: Tx, row: Row[Any]) -> Profile:
         followers=row.followers_count,
         relation=relation[0] if relation else None,
         is_me=row.id == me,
+        is_group=row.actor_type == "Group",
+        tags=_tags(tx, row),
     )
+
+
+def _tags(tx: Tx, row: Row[Any]) -> list[tuple[str, str]]:
+    path = people.path(acct(row))
+    return [(one.display, f"{path}/tagged/{quote(one.name, safe='')}") for one in featured.names(tx, row.id)]
+
+
+async def tagged(request: Request) -> Response:
+    """`/@name/tagged/tag`: what somebody wrote about it."""
+    handle, name, asked = request.path_params["handle"], request.path_params["name"], asked_page(request)
+
+    def read(tx: Tx) -> tuple[Profile, Listed]:
+        row = _person(tx, handle)
+        ids = timelines.account(tx, row.id, asked, exclude_reblogs=True, tagged=name)
+        return about(tx, row), listed(tx, ids, asked)
+
+    frame, (person, posts) = await visit.look_openly(request, read)
+    return answers.page(request, "profile.html", frame, profile=person, listed=posts, pinned=[], tab="", tabs=TABS)
 
 
 async def followers(request: Request) -> Response:

@@ -2,7 +2,20 @@
 
 from starlette.routing import BaseRoute, Route
 
-from web.pages import acts, compose, profiles, searching, settings, sign_in, threads, timelines, told
+from web.pages import (
+    acts,
+    compose,
+    gatherings,
+    groups,
+    profiles,
+    questioned,
+    searching,
+    settings,
+    sign_in,
+    threads,
+    timelines,
+    told,
+)
 
 POST = ["POST"]
 
@@ -24,10 +37,30 @@ def routes() -> list[BaseRoute]:
         Route("/posts", compose.publish, methods=POST),
         Route("/posts/{id}/edit", compose.edit),
         Route("/posts/{id}/edit", compose.change, methods=POST),
+        Route("/posts/{id}/vote", questioned.vote, methods=POST),
+        Route("/posts/{id}/react", acts.react, methods=POST),
         Route("/posts/{id}/{act}", acts.on_post, methods=POST),
         Route("/people/{id}/{act}", acts.on_person, methods=POST),
         Route("/tags/{name}", timelines.tag),
         Route("/tags/{name}/{act}", acts.on_tag, methods=POST),
+        Route("/events", gatherings.index),
+        Route("/events", gatherings.create, methods=POST),
+        Route("/events/new", gatherings.form),
+        Route("/events/{id}", gatherings.one),
+        Route("/events/{id}/edit", gatherings.change_form),
+        Route("/events/{id}/edit", gatherings.change, methods=POST),
+        Route("/events/{id}/event.ics", gatherings.calendar),
+        Route("/events/{id}/guests/{account_id}/{act}", gatherings.on_guest, methods=POST),
+        Route("/events/{id}/{act}", gatherings.act, methods=POST),
+        Route("/groups", groups.index),
+        Route("/groups", groups.make, methods=POST),
+        Route("/groups/new", groups.make_form),
+        Route("/groups/{id}", groups.one),
+        Route("/groups/{id}", groups.save, methods=POST),
+        Route("/groups/{id}/delete", groups.delete, methods=POST),
+        Route("/groups/{id}/moderators", groups.add_moderator, methods=POST),
+        Route("/groups/{id}/people/{account_id}/{act}", groups.on_person, methods=POST),
+        Route("/groups/{id}/posts/{post_id}/remove", groups.remove_post, methods=POST),
         Route("/settings", settings.show),
         Route("/settings", settings.save, methods=POST),
         Route("/settings/password", settings.show_password),
@@ -35,5 +68,6 @@ def routes() -> list[BaseRoute]:
         Route("/@{handle}", profiles.profile),
         Route("/@{handle}/followers", profiles.followers),
         Route("/@{handle}/following", profiles.following),
+        Route("/@{handle}/tagged/{name}", profiles.tagged),
         Route("/@{handle}/{id}", threads.thread),
     ]

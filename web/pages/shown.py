@@ -11,15 +11,18 @@ from markupsafe import Markup
 from sqlalchemy import Row, bindparam, select
 
 from activitypub.audience import Visibility
-from node import media
+from node import media, plans
 from node.accounts.finding import acct
 from node.html import to_text
 from node.runtime import Tx
-from node.schema import account, bookmark, favourite, mention, pin, poll, post
+from node.schema import account, bookmark, favourite, mention, pin, post
 from node.text import normalise_tag
-from web.pages import moments, people
+from web.pages import moments, people, pictured, questioned, quoted
 from web.pages.moments import Moment
 from web.pages.people import Face
+from web.pages.pictured import Known, Left
+from web.pages.questioned import Question
+from web.pages.quoted import Quoted
 
 EXCERPT = 160
 
@@ -35,7 +38,6 @@ _MENTIONED = (
     .join(account, account.c.id == mention.c.account_id)
     .where(mention.c.post_id.in_(_IDS))
 )
-_POLLS = select(poll).where(poll.c.post_id.in_(_IDS))
 
 _ANCHOR = re.compile(r"<a\b([^<>]*)>")
 _HREF = re.compile(r'(?<=\shref=")([^"<>]*)(?=")')
@@ -60,14 +62,6 @@ class Picture:
     height: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An answer of a poll, with its share of the votes in percent; None if the numbers are not known."""
-
-    title: str
-    share: int | None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A post in a list. `id` is that of the post itself, `anchor` names its place in the list, which may be a boost's."""
@@ -87,7 +81,7 @@ class Shown:
     sensitive: bool
     language: str | None
     pictures: Sequence[Picture]
-    poll: Sequence[Option]
+    poll: Question | None
     sent: Moment
     edited: Moment | None
     visibility: Visibility
@@ -102,6 +96,9 @@ class Shown:
     is_mine: bool
     mentioned: Sequence[Face]
     parent_id: int | None
+    quote: Quoted | None
+    is_event: bool
+    reactions: Sequence[Left]
 
     @property
     def reach(self) -> tuple[str, str]:
@@ -110,6 +107,11 @@ class Shown:
 
     @property
     def may_boost(self) -> bool:
+        return self.visibility <= Visibility.UNLISTED or (self.visibility is Visibility.FOLLOWERS and self.is_mine)
+
+    @property
+    def may_quote(self) -> bool:
+        """Whether it is worth asking; its author may have said no all the same."""
         return self.visibility <= Visibility.UNLISTED or (self.visibility is Visibility.FOLLOWERS and self.is_mine)
 
     @property
@@ -141,13 +143,16 @@ class _Around:
 
     media: Mapping[int, Sequence[Row[Any]]]
     mentions: Mapping[int, Sequence[Row[Any]]]
-    polls: Mapping[int, Row[Any]]
+    polls: Mapping[int, Question]
     favourited: frozenset[int]
     boosted: frozenset[int]
     bookmarked: frozenset[int]
     pinned: frozenset[int]
     people: frozenset[int]
     parents: frozenset[int]
+    quotes: Mapping[int, Quoted]
+    emoji: Mapping[int, Known]
+    reactions: Mapping[int, Sequence[Left]]
 
     @classmethod
     def of(cls, tx: Tx, rows: Sequence[Row[Any]]) -> "_Around":
@@ -164,13 +169,16 @@ class _Around:
         return cls(
             media=media.of_posts(tx, ids),
             mentions=mentions,
-            polls={row.post_id: row for row in tx.rows(_POLLS, {"ids": questions})} if questions else {},
+            polls=questioned.of_posts(tx, questions),
             favourited=mine(_FAVOURITED),
             boosted=mine(_BOOSTED),
             bookmarked=mine(_BOOKMARKED),
             pinned=mine(_PINNED),
             people=frozenset({row.author_id for row in rows} | {one.id for many in mentions.values() for one in many}),
             parents=frozenset(row.in_reply_to_account_id for row in rows if row.in_reply_to_account_id is not None),
+            quotes=quoted.of_posts(tx, ids, linked),
+            emoji=pictured.of_posts(tx, rows),
+            reactions=pictured.reactions(tx, [row.id for row in rows if row.reactions_count > 0]),
         )
 
 
@@ -178,6 +186,9 @@ def _shown(tx: Tx, listed: Row[Any], row: Row[Any], faces: Mapping[int, Face], f
     author = faces[row.author_id]
     answers = faces.get(row.in_reply_to_account_id or 0)
     mentions = found.mentions.get(row.id, ())
+    quotation = found.quotes.get(row.id)
+    written = row.content if quotation is None else quoted.without_link(row.content)
+    content = linked(written, mentions)
     return Shown(
         id=row.id,
         anchor=f"post-{listed.id}",
@@ -187,13 +198,13 @@ def _shown(tx: Tx, listed: Row[Any], row: Row[Any], faces: Mapping[int, Face], f
         booster=faces.get(listed.author_id) if listed.boost_of_id is not None else None,
         answers=answers,
         answers_path=f"{answers.path}/{row.in_reply_to_id}" if answers and row.in_reply_to_id else None,
-        content=linked(row.content, mentions),
-        plain=to_text(row.content),
+        content=pictured.drawn(content, found.emoji.get(row.id, {})),
+        plain=to_text(written),
         spoiler=row.spoiler,
         sensitive=bool(row.sensitive),
         language=row.language,
         pictures=[_picture(one) for one in found.media.get(row.id, ())],
-        poll=_options(found.polls.get(row.id)),
+        poll=found.polls.get(row.id),
         sent=moments.moment(row.created_at, tx.now),
         edited=moments.moment(row.edited_at, tx.now) if row.edited_at else None,
         visibility=Visibility(row.visibility),
@@ -206,8 +217,11 @@ def _shown(tx: Tx, listed: Row[Any], row: Row[Any], faces: Mapping[int, Face], f
         bookmarked=row.id in found.bookmarked,
         pinned=row.id in found.pinned,
         is_mine=row.author_id == tx.viewer.account_id,
+        is_event=row.object_type == plans.KIND and plans.is_dressed(row.content),
         mentioned=[faces[one.id] for one in mentions if one.id in faces],
         parent_id=row.in_reply_to_id,
+        quote=quotation,
+        reactions=found.reactions.get(row.id, ()),
     )
 
 
@@ -248,17 +262,6 @@ def _picture(row: Row[Any]) -> Picture:
     else:
         url = preview = _web_address(row.remote_url) or ""
     return Picture(url, preview, row.description, row.kind, row.width, row.height)
-
-
-def _options(row: Row[Any] | None) -> list[Option]:
-    if row is None:
-        return []
-    votes = [option.get("votes") for option in row.options]
-    total = sum(number or 0 for number in votes)
-    return [
-        Option(option["title"], None if number is None else round(100 * number / total) if total else 0)
-        for option, number in zip(row.options, votes, strict=True)
-    ]
 
 
 def _web_address(address: str | None) -> str | None:

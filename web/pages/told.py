@@ -21,13 +21,16 @@ _WORDS = {
     "status": ("bell", "posted"),
     "reblog": ("boost", "boosted your post"),
     "favourite": ("star", "favourited your post"),
+    "reaction": ("star", "reacted to your post"),
     "follow": ("person", "follows you"),
     "follow_request": ("person", "asks to follow you"),
     "poll": ("bell", "ran a poll that has ended"),
     "update": ("bell", "edited a post that you boosted"),
+    "quote": ("reply", "quoted your post"),
+    "quoted_update": ("bell", "edited a post that you quoted"),
     "admin.report": ("bell", "reported something"),
 }
-_WHOLE = ("mention", "status")
+_WHOLE = ("mention", "status", "quote")
 """Kinds that show the post itself, so that one can answer at once; the others show its beginning."""
 _SEEN_SECONDS = 365 * 86_400
 

@@ -71,6 +71,8 @@ class Frame:
             Room(own, "Profile", "person", is_minor=True),
             Room("/bookmarks", "Bookmarks", "bookmark", is_minor=True),
             Room("/favourites", "Favourites", "star", is_minor=True),
+            Room("/groups", "Groups", "group", is_minor=True),
+            Room("/events", "Events", "away", is_minor=True),
             Room("/settings", "Settings", "settings", is_minor=True),
         ]
 

@@ -116,7 +116,9 @@ async def test_what_a_collection_claims_is_not_believed(
     orphan = peer.note(21, bert, "answers nothing here", inReplyTo=f"{peer.base}/notes/999")
     forged = {"id": iris[1], "type": "Note", "attributedTo": bert, "content": "forged", "inReplyTo": iris[0]}
     collection(peer, "/context/1", [stray["id"], orphan["id"], "https://unknown.invalid/notes/1"])
-    peer.documents["/context/1/1"]["orderedItems"].append(forged)  # type: ignore[index]
+    page = peer.documents["/context/1/1"]
+    assert isinstance(page, dict)
+    page["orderedItems"].append(forged)
     root = await network.fetch_post(iris[0])
     assert await looked_at(node, network, root) == {iris[0], iris[1]}
     assert "forged" not in (await rows_of(node, posted))[-1].content

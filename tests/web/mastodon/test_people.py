@@ -47,6 +47,7 @@ async def test_the_own_account_has_its_source_and_defaults(anna: User) -> None:
         "posting:default:sensitive": False,
         "posting:default:language": "de",
         "posting:default:local_only": True,
+        "posting:default:quote_policy": "public",
         "reading:expand:media": "default",
         "reading:expand:spoilers": False,
         "reading:autoplay:gifs": False,

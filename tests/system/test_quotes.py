@@ -1,0 +1,58 @@
+"""Quotes between two departments' nodes as processes, with real signatures: asked for, granted, shown, taken back."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.running import Person, RunningNode, until
+
+Pair = tuple[RunningNode, RunningNode]
+pytestmark = pytest.mark.timeout(180)
+
+
+async def reaches(who: Person, status_id: str, state: str) -> Any:
+    """Wait until the quote in a status is in this state for somebody; the quoted status."""
+    found: dict[str, Any] = {}
+
+    async def check() -> bool:
+        found.update((await who.get(f"/api/v1/statuses/{status_id}"))["quote"])
+        return bool(found["state"] == state)
+
+    await until(check, f"the quote is {state}")
+    return found["quoted_status"]
+
+
+async def test_a_quote_is_granted_shown_on_both_sides_and_taken_back(two_nodes: Pair) -> None:
+    engineering, field = two_nodes
+    anna, tom, eve = engineering.person("anna"), field.person("tom"), field.person("eve")
+    await tom.follow(anna)
+    await anna.follow(tom)
+    posted = await anna.status("The seal of #pump leaks above 80 °C")
+    closed = await anna.status("Between us", quote_approval_policy="nobody")
+    copy, closed_copy = await tom.sees(posted["uri"]), await tom.sees(closed["uri"])
+    assert copy["quote_approval"] == {"automatic": ["public"], "manual": [], "current_user": "automatic"}
+    assert closed_copy["quote_approval"]["current_user"] == "denied"
+
+    async with tom.client() as client:
+        asked = {"status": "Look", "quoted_status_id": closed_copy["id"]}
+        assert (await client.post("/api/v1/statuses", json=asked)).status_code == 422
+
+    quoting = await tom.status("Seen at three customers", quoted_status_id=copy["id"])
+    assert (await reaches(tom, quoting["id"], "accepted"))["uri"] == posted["uri"]
+    there = await anna.sees(quoting["uri"])
+    assert (await reaches(anna, there["id"], "accepted"))["id"] == posted["id"]
+    assert [n["status"]["uri"] for n in await anna.get("/api/v1/notifications") if n["type"] == "quote"] == [
+        quoting["uri"]
+    ]
+    assert [one["id"] for one in await anna.get(f"/api/v1/statuses/{posted['id']}/quotes")] == [there["id"]]
+
+    # A quote between two of one node is proved to others by its stamp too.
+    second = await eve.status("So have we")
+    third = await tom.status("Everybody has", quoted_status_id=second["id"])
+    seen = await anna.sees(third["uri"])
+    assert (await reaches(anna, seen["id"], "accepted"))["uri"] == second["uri"]
+
+    await anna.post(f"/api/v1/statuses/{posted['id']}/quotes/{there['id']}/revoke")
+    assert await reaches(tom, quoting["id"], "revoked") is None
+    await eve.call("DELETE", f"/api/v1/statuses/{second['id']}")
+    assert await reaches(anna, seen["id"], "deleted") is None
