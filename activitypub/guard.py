@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import aiohttp
@@ -161,6 +162,7 @@ def _within(ip: Address, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6N
     return any(ip in network for network in networks)
 
 
+@lru_cache(maxsize=1024)
 def _read(text: str) -> tuple[URL, str, int]:
     """(URL, host, port), or ValueError saying what is wrong with the text."""
     if len(text) > MAX_URL:

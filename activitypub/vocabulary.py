@@ -155,6 +155,7 @@ def origin(iri: str) -> str:
     return f"{parts.scheme}://{_netloc(parts)}"
 
 
+@lru_cache(maxsize=2048)
 def host(iri: str) -> str:
     """`host` or `host:port` of an IRI, normalised as in `origin`."""
     return _netloc(split(iri))

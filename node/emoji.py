@@ -147,7 +147,7 @@ def add(tx: Tx, shortcode: str, image: Image, category: str | None = None) -> in
     row = tx.first(_BY_NAME, {"of_domain": "", "code": shortcode})
     if row is None:
         new = values | {"shortcode": shortcode, "category": category, "created_at": tx.now, "updated_at": tx.now}
-        emoji_id = int(tx.execute(insert(emoji).values(**new).returning(_E.id)).scalar_one())
+        emoji_id = int(tx.scalar(insert(emoji).values(**new).returning(_E.id)))
     else:
         emoji_id = row.id
         _retire(tx, row)
@@ -234,7 +234,7 @@ def _insert(tx: Tx, domain: str, said: Emoji, iri: str | None) -> int:
         "created_at": tx.now,
         "updated_at": _updated(tx, said),
     }
-    return int(tx.execute(insert(emoji).values(**values).returning(_E.id)).scalar_one())
+    return int(tx.scalar(insert(emoji).values(**values).returning(_E.id)))
 
 
 def _renew(tx: Tx, row: Row[Any], said: Emoji) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
 from activitypub.documents import Attachment
+from node import db
 from node.errors import Conflict, Forbidden, Invalid, NotFound
 from node.imaging import Image
 from node.runtime import Tx
@@ -20,12 +21,8 @@ MAX_DESCRIPTION = 1500
 
 _INSERT = insert(media)
 _BY_ID = select(media).where(media.c.id == bindparam("id"))
-_BY_IDS = select(media).where(media.c.id.in_(bindparam("ids", expanding=True)))
-_OF_POSTS = (
-    select(media)
-    .where(media.c.post_id.in_(bindparam("posts", expanding=True)))
-    .order_by(media.c.post_id, media.c.position)
-)
+_BY_IDS = select(media).where(db.among(media.c.id, "ids"))
+_OF_POSTS = select(media).where(db.among(media.c.post_id, "posts")).order_by(media.c.post_id, media.c.position)
 _ATTACH = (
     update(media)
     .where(media.c.id == bindparam("media"))

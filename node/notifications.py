@@ -30,7 +30,7 @@ _RECEIVERS = (
     select(login.c.account_id)
     .join(account, account.c.id == login.c.account_id)
     .where(
-        login.c.account_id.in_(bindparam("ids", expanding=True)),
+        db.among(login.c.account_id, "ids"),
         account.c.suspended_at.is_(None),
         account.c.gone_at.is_(None),
         exists().where(_SENDER.c.id == bindparam("sender"), _SENDER.c.suspended_at.is_(None)),
@@ -160,7 +160,7 @@ def clear(tx: Tx) -> None:
 
 def _page(eyes: Sight, upwards: bool, from_one: bool) -> Select[Any]:
     statement = _shown(eyes, select(notification)).where(
-        notification.c.kind.in_(bindparam("kinds", expanding=True)),
+        db.among(notification.c.kind, "kinds"),
         notification.c.id < bindparam("below", type_=Id),
         notification.c.id > bindparam("above", type_=Id),
     )

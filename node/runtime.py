@@ -39,7 +39,7 @@ _INSERT_AUDIT = insert(audit_entry)
 class Tx:
     """One transaction, seen from a rule."""
 
-    __slots__ = ("conn", "node", "now", "rings", "viewer")
+    __slots__ = ("_statements", "conn", "node", "now", "rings", "viewer")
 
     def __init__(self, conn: Connection, node: "Node", viewer: Viewer, now: Millis) -> None:
         self.conn = conn
@@ -48,6 +48,7 @@ class Tx:
         self.now = now
         """When this transaction began: ms since 1970, UTC."""
         self.rings: set[str] = set()
+        self._statements = node.storage.statements
 
     @property
     def settings(self) -> Settings:
@@ -73,25 +74,26 @@ class Tx:
 
     def execute(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
-    ) -> CursorResult[Any]:
-        return self.conn.execute(statement, values)
+    ) -> CursorResult[Any] | db.Changed:
+        return self._statements.execute(self.conn, statement, values)
 
     def rows(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Row[Any]]:
-        return self.conn.execute(statement, values).fetchall()
+        return self._statements.rows(self.conn, statement, values)
 
     def first(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Row[Any] | None:
-        return self.conn.execute(statement, values).first()
+        return self._statements.first(self.conn, statement, values)
 
     def scalar(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Any:
-        return self.conn.execute(statement, values).scalar()
+        row = self._statements.first(self.conn, statement, values)
+        return None if row is None else row[0]
 
     def scalars(self, statement: Executable, values: Mapping[str, Any] | None = None) -> list[Any]:
-        return list(self.conn.execute(statement, values).scalars())
+        return [row[0] for row in self._statements.rows(self.conn, statement, values)]
 
     def emit(self, kind: str, *, post_id: int | None = None, account_id: int | None = None, data: Any = None) -> None:
         """Append to the event log; streams hear of it after the commit."""
         values = {"kind": kind, "post_id": post_id, "account_id": account_id, "data": data, "at": self.now}
-        self.conn.execute(_INSERT_EVENT, values)
+        self.execute(_INSERT_EVENT, values)
         self.rings.add(EVENT)
 
     def enqueue(self, kind: str, payload: Any, *, at: int | None = None, dedupe: str | None = None) -> None:
@@ -100,7 +102,7 @@ class Tx:
         values = {"kind": kind, "payload": payload, "run_at": self.now if at is None else at, "dedupe": dedupe}
         if dedupe is not None:
             statement = db.insert_or_ignore(self.dialect, job, ["dedupe"])
-        self.conn.execute(statement, values)
+        self.execute(statement, values)
         self.rings.add(JOB)
 
     def audit(
@@ -109,7 +111,7 @@ class Tx:
         """A line in the audit log. `actor` defaults to the viewer."""
         who = actor or (f"account:{self.viewer.account_id}" if self.viewer.account_id else self.viewer.kind.value)
         values = {"at": self.now, "actor": who, "action": action, "target": target, "detail": dict(detail or {})}
-        self.conn.execute(_INSERT_AUDIT, values)
+        self.execute(_INSERT_AUDIT, values)
 
     def ring(self, topic: str) -> None:
         """Ring the bell of `topic` after the commit."""

@@ -13,7 +13,6 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     Row,
     Select,
     bindparam,
@@ -24,7 +23,7 @@ from sqlalchemy import (
 )
 
 from activitypub.audience import Visibility
-from node import sight, timelines
+from node import db, sight, timelines
 from node.runtime import Tx
 from node.schema import (
     account,
@@ -50,32 +49,32 @@ GAP_MILLIS = 60_000
 """How long a skipped id is looked for: longer than any transaction lasts."""
 MAX_GAPS = 1000
 
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_LISTENERS: BindParameter[Any] = bindparam("listeners", expanding=True)
 _LAST = select(func.coalesce(func.max(event.c.id), 0))
 _RECENT = select(event.c.id).where(event.c.id > bindparam("after", type_=Id))
 _AFTER = select(event).where(event.c.id > bindparam("after", type_=Id)).order_by(event.c.id).limit(BATCH)
-_LATE = select(event).where(event.c.id.in_(_IDS)).order_by(event.c.id)
+_LATE = select(event).where(db.among(event.c.id, "ids")).order_by(event.c.id)
 _TAGS = (
-    select(post_tag.c.post_id, tag.c.name).join(tag, tag.c.id == post_tag.c.tag_id).where(post_tag.c.post_id.in_(_IDS))
+    select(post_tag.c.post_id, tag.c.name)
+    .join(tag, tag.c.id == post_tag.c.tag_id)
+    .where(db.among(post_tag.c.post_id, "ids"))
 )
 _FOLLOWERS = select(follow.c.target_id, follow.c.follower_id).where(
-    follow.c.target_id.in_(_IDS), follow.c.follower_id.in_(_LISTENERS), follow.c.state == "accepted"
+    db.among(follow.c.target_id, "ids"), db.among(follow.c.follower_id, "listeners"), follow.c.state == "accepted"
 )
 _TAG_FOLLOWERS = (
     select(tag.c.name, tag_follow.c.account_id)
     .join(tag_follow, tag_follow.c.tag_id == tag.c.id)
-    .where(tag.c.name.in_(bindparam("names", expanding=True)), tag_follow.c.account_id.in_(_LISTENERS))
+    .where(db.among(tag.c.name, "names"), db.among(tag_follow.c.account_id, "listeners"))
 )
 _BLOCKED = select(block.c.account_id, block.c.target_id).where(
-    block.c.account_id.in_(_IDS), block.c.target_id.in_(_LISTENERS)
+    db.among(block.c.account_id, "ids"), db.among(block.c.target_id, "listeners")
 )
 _ALIVE = (
     select(oauth_token.c.id)
     .join(account, account.c.id == oauth_token.c.account_id)
     .join(login, login.c.account_id == oauth_token.c.account_id)
     .where(
-        oauth_token.c.id.in_(_IDS),
+        db.among(oauth_token.c.id, "ids"),
         oauth_token.c.revoked_at.is_(None),
         or_(oauth_token.c.expires_at.is_(None), oauth_token.c.expires_at > NOW),
         account.c.suspended_at.is_(None),
@@ -319,8 +318,8 @@ def _pairs() -> Select[Any]:
             who.label("who"),
             case((at_home, 1), else_=0).label("at_home"),
         )
-        .join_from(post, listener, who.in_(_LISTENERS))
-        .where(p.id.in_(_IDS), listener.c.suspended_at.is_(None), shown)
+        .join_from(post, listener, db.among(who, "listeners"))
+        .where(db.among(p.id, "ids"), listener.c.suspended_at.is_(None), shown)
     )
 
 
@@ -342,7 +341,7 @@ def _shown() -> Select[Any]:
         select(notification)
         .join(sender, sender.c.id == notification.c.from_id)
         .where(
-            notification.c.id.in_(_IDS),
+            db.among(notification.c.id, "ids"),
             sender.c.suspended_at.is_(None),
             or_(notification.c.post_id.is_(None), seen),
         )

@@ -23,7 +23,7 @@ NAME_LENGTH = 255
 DAY = 86_400_000
 DAYS = 7
 
-_NAMED = select(tag.c.id, tag.c.name, tag.c.display).where(tag.c.name.in_(bindparam("names", expanding=True)))
+_NAMED = select(tag.c.id, tag.c.name, tag.c.display).where(db.among(tag.c.name, "names"))
 _ATTACH = insert(post_tag)
 _DETACH = delete(post_tag).where(post_tag.c.post_id == bindparam("of", type_=Id))
 _OF_POST = (
@@ -33,7 +33,7 @@ _OF_POST = (
     .order_by(tag.c.name)
 )
 _FOLLOWED = select(tag_follow.c.tag_id).where(
-    tag_follow.c.account_id == sight.VIEWER, tag_follow.c.tag_id.in_(bindparam("tags", expanding=True))
+    tag_follow.c.account_id == sight.VIEWER, db.among(tag_follow.c.tag_id, "tags")
 )
 
 
@@ -166,7 +166,7 @@ def _history(eyes: Sight) -> Select[Any]:
         select(post_tag.c.tag_id, day, func.count().label("uses"), accounts.label("accounts"))
         .join(post, post.c.id == post_tag.c.post_id)
         .where(
-            post_tag.c.tag_id.in_(bindparam("tags", expanding=True)),
+            db.among(post_tag.c.tag_id, "tags"),
             post_tag.c.post_id >= bindparam("since", type_=Id),
             post.c.visibility == Visibility.PUBLIC,
             eyes.visible(post),

@@ -43,7 +43,7 @@ from sqlalchemy import (
 )
 
 from activitypub.audience import Visibility
-from node import sight, tags
+from node import db, sight, tags
 from node.errors import Forbidden, NotFound
 from node.ids import PostId
 from node.paging import Page
@@ -298,12 +298,12 @@ def _tag(
         conditions.append(some(both, both.c.post_id == p.id, both.c.tag_id == bindparam(f"each_{number}", type_=Id)))
     if neither:
         bad = post_tag.alias("bad")
-        conditions.append(~some(bad, bad.c.post_id == p.id, bad.c.tag_id.in_(bindparam("neither", expanding=True))))
+        conditions.append(~some(bad, bad.c.post_id == p.id, db.among(bad.c.tag_id, "neither")))
     if local:
         conditions.append(p.local.is_(True))
     conditions += _narrower(remote, only_media)
     if several:
-        either = post_tag.c.tag_id.in_(bindparam("either", expanding=True))
+        either = db.among(post_tag.c.tag_id, "either")
         keys = select(key.label("id")).where(either).group_by(key)
         return _candidates(keys, key, ascending, and_(*conditions))
     statement = select(p.id).join_from(post_tag, post, p.id == key)

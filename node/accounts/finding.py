@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from sqlalchemy import Row, Select, and_, bindparam, select
+from sqlalchemy import Row, Select, and_, select
 
+from node import db
 from node.runtime import Tx
 from node.schema import account
 from node.text import MentionRef
 
 _BY_HANDLES = select(account).where(
-    account.c.handle.in_(bindparam("handles", expanding=True)),
+    db.among(account.c.handle, "handles"),
     account.c.gone_at.is_(None),
     account.c.suspended_at.is_(None),
 )

@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, bindparam, select, text
 
+from node import db
 from node.errors import Invalid
 from node.html import to_text
 from node.runtime import Tx
@@ -50,7 +51,7 @@ _COLUMNS = (
     account.c.gone_at,
 )
 _SHOWN = frozenset(column.name for column in _COLUMNS) - {"id"}
-_ROWS = select(*_COLUMNS).where(account.c.id.in_(bindparam("ids", expanding=True)))
+_ROWS = select(*_COLUMNS).where(db.among(account.c.id, "ids"))
 _AFTER = select(account.c.id).where(account.c.id > bindparam("after", type_=Id)).order_by(account.c.id).limit(CHUNK)
 _OF = bindparam("of", type_=Id)
 _REMOVE: dict[str, Executable] = {

@@ -64,8 +64,7 @@ def register_app(
         "scopes": granted,
         "created_at": tx.now,
     }
-    made = tx.execute(insert(oauth_app), row).inserted_primary_key
-    app_id = int(made[0]) if made is not None else 0
+    app_id: int = tx.scalar(insert(oauth_app).returning(oauth_app.c.id), row)
     return RegisteredApp(app_id, client_id, client_secret, shown, site, uris, granted)
 
 

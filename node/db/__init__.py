@@ -7,9 +7,11 @@ from node.db.common import Work, exclusive, insert_or_ignore
 from node.db.lists import among
 from node.db.postgres import postgres_database
 from node.db.sqlite import sqlite_database, sqlite_engine, sqlite_path
+from node.db.statements import Changed
 from node.db.storage import Figures, Storage
 
 __all__ = [
+    "Changed",
     "Figures",
     "Storage",
     "Work",

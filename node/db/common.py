@@ -89,8 +89,13 @@ def exclusive(engine: Engine) -> Iterator[Connection]:
 
 def insert_or_ignore(dialect: str, table: Table, unique: Sequence[str]) -> Executable:
     """INSERT … ON CONFLICT (unique) DO NOTHING on either engine. `rowcount` tells whether a row was written."""
+    return _insert_or_ignore(dialect, table, tuple(unique))
+
+
+@functools.cache
+def _insert_or_ignore(dialect: str, table: Table, unique: tuple[str, ...]) -> Executable:
     make = sqlite_insert if dialect == "sqlite" else postgres_insert
-    statement = make(table).on_conflict_do_nothing(index_elements=list(unique)).inline()
+    statement = make(table).on_conflict_do_nothing(index_elements=unique).inline()
     # For an INSERT, SQLAlchemy asks the driver for the rowcount only when told to: on PostgreSQL it would be -1.
     return statement.execution_options(preserve_rowcount=True)
 

@@ -28,6 +28,7 @@ from node.db.common import (
     is_race,
     refuse_sockets_on_database_threads,
 )
+from node.db.statements import Statements, run_text
 from node.db.writer import Outcome, Unit, Writer
 from node.errors import Unavailable
 
@@ -69,6 +70,7 @@ class Storage:
         refuse_sockets_on_database_threads()
         self.figures = Figures()
         self.engine = database.engine
+        self.statements = Statements()
         self._database = database
         self._here = threading.local()
         self._open: set[Connection] = set()
@@ -111,7 +113,7 @@ class Storage:
         for last in (False, True):
             try:
                 connection = self._connection()
-                connection.exec_driver_sql(self._database.begin_read)
+                run_text(connection, self._database.begin_read)
                 try:
                     return work(connection)
                 finally:
@@ -164,10 +166,10 @@ class Storage:
         connection = self._connection()
         committing = False
         try:
-            connection.exec_driver_sql(self._database.begin_write)
+            run_text(connection, self._database.begin_write)
             result = body(connection)
             committing = True
-            connection.exec_driver_sql("COMMIT")
+            run_text(connection, "COMMIT")
         except BaseException as error:
             self._roll_back(connection)
             if committing and isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -182,7 +184,7 @@ class Storage:
         try:
             if not connection.invalidated:
                 if _in_transaction(connection):
-                    connection.exec_driver_sql("ROLLBACK")
+                    run_text(connection, "ROLLBACK")
                 return
         except DBAPIError:
             connection.invalidate()
@@ -203,15 +205,15 @@ class Storage:
 
 def _in_savepoint(connection: Connection, work: Work[Any]) -> Outcome:
     """What the unit made, or the error that it raised. Errors of the database end the whole group."""
-    connection.exec_driver_sql("SAVEPOINT unit")
+    run_text(connection, "SAVEPOINT unit")
     try:
         outcome = True, work(connection)
     except DBAPIError:
         raise
     except Exception as error:
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT unit")
+        run_text(connection, "ROLLBACK TO SAVEPOINT unit")
         outcome = False, error
-    connection.exec_driver_sql("RELEASE SAVEPOINT unit")
+    run_text(connection, "RELEASE SAVEPOINT unit")
     return outcome
 
 

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BindParameter, Row, bindparam, delete, exists, func, literal, select, update
+from sqlalchemy import Row, bindparam, delete, exists, func, literal, select, update
 
 from activitypub import authority, build, collections, values
 from activitypub.audience import Visibility
@@ -37,7 +37,6 @@ HOUR_MS = 3_600_000
 SECONDS = 60.0
 _PAGES = 3
 
-_IRIS: BindParameter[str] = bindparam("iris", expanding=True)
 _OF = bindparam("of", type_=Id)
 _OWN = (account.c.id, account.c.followers_iri, account.c.featured_iri)
 _PINNED_POST = (
@@ -55,7 +54,7 @@ _POST = (
     .where(post.c.iri == bindparam("iri"))
 )
 _POSTS = select(post.c.id, post.c.iri).where(
-    post.c.iri.in_(_IRIS),
+    db.among(post.c.iri, "iris"),
     post.c.author_id == _OF,
     post.c.boost_of_id.is_(None),
     post.c.visibility < Visibility.DIRECT,

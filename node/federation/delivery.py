@@ -28,12 +28,12 @@ _UNSENT = (
     select(_D.id, _D.inbox, activity.c.kind)
     .join(activity, activity.c.id == _D.activity_id)
     .where(
-        _D.peer_id.in_(bindparam("peer_ids", expanding=True)),
+        db.among(_D.peer_id, "peer_ids"),
         _WAITS,
         _D.attempts == 0,
         activity.c.object_iri == bindparam("object_iri"),
         activity.c.actor_id == bindparam("actor_id"),
-        activity.c.kind.in_(bindparam("kinds", expanding=True)),
+        db.among(activity.c.kind, "kinds"),
     )
 )
 _UNDERWAY = (

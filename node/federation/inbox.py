@@ -108,7 +108,7 @@ _WAITING_OF_PEER = (
 _DUE = (
     select(_I.id, _I.signer_iri, _I.activity_iri, _I.peer, _I.body, _I.attempts)
     .where(_I.next_at.is_not(None), _I.next_at <= bindparam("now"))
-    .where(_I.signer_iri.not_in(bindparam("held", expanding=True)))
+    .where(~db.among(_I.signer_iri, "held"))
     .order_by(_I.next_at, _I.id)
     .limit(BATCH)
 )

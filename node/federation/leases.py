@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
-    BindParameter,
     Boolean,
     Integer,
     Row,
@@ -32,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 
+from node import db
 from node.federation import peers
 from node.federation.delivery import TOO_LATE
 from node.runtime import Tx
@@ -53,7 +53,7 @@ _WAITS = _D.set_aside_at.is_(None)
 
 _DUE = exists().where(_D.peer_id == peer.c.id, _WAITS, _D.next_at <= bindparam("now"))
 _SENDABLE = and_(
-    peer.c.state.in_([peers.ACTIVE, peers.DRAINING]),
+    or_(peer.c.state == peers.ACTIVE, peer.c.state == peers.DRAINING),
     peer.c.paused_at.is_(None),
     or_(peer.c.next_attempt_at.is_(None), peer.c.next_attempt_at <= bindparam("now")),
     or_(peer.c.lease_until.is_(None), peer.c.lease_until <= bindparam("now")),
@@ -119,7 +119,6 @@ _HEADS = (
     .order_by(_D.id)
     .limit(PROBE_SCAN)
 )
-_IDS: BindParameter[int] = bindparam("ids", expanding=True)
 _PROBE = (
     select(
         _D.id,
@@ -135,12 +134,12 @@ _PROBE = (
     )
     .join(activity, activity.c.id == _D.activity_id)
     .join(account, account.c.id == activity.c.actor_id)
-    .where(_D.id.in_(_IDS))
+    .where(db.among(_D.id, "ids"))
     .order_by(_D.id)
 )
-_MARK_TRIED = update(delivery).where(_D.id.in_(_IDS)).values(attempts=_D.attempts + 1)
-_UNMARK = update(delivery).where(_D.id.in_(_IDS), _D.attempts > 0).values(attempts=_D.attempts - 1)
-_REMOVE = delete(delivery).where(_D.id.in_(_IDS))
+_MARK_TRIED = update(delivery).where(db.among(_D.id, "ids")).values(attempts=_D.attempts + 1)
+_UNMARK = update(delivery).where(db.among(_D.id, "ids"), _D.attempts > 0).values(attempts=_D.attempts - 1)
+_REMOVE = delete(delivery).where(db.among(_D.id, "ids"))
 _LATER = update(delivery).where(_D.id == bindparam("of")).values(next_at=bindparam("at"), last_error=bindparam("error"))
 _ASIDE = (
     update(delivery).where(_D.id == bindparam("of")).values(set_aside_at=bindparam("at"), last_error=bindparam("error"))

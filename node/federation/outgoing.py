@@ -12,6 +12,7 @@ from sqlalchemy import Row, bindparam, select, update
 from activitypub import build
 from activitypub.audience import Visibility
 from activitypub.vocabulary import PUBLIC, Iri
+from node import db
 from node.federation import (
     collections,
     consent,
@@ -71,7 +72,7 @@ _FAVOURITE = (
     .where(favourite.c.id == bindparam("id"))
 )
 _ACCOUNT = select(account).where(account.c.id == bindparam("id"))
-_POST_IRIS = select(post.c.iri).where(post.c.id.in_(bindparam("ids", expanding=True)), post.c.local_only.is_(False))
+_POST_IRIS = select(post.c.iri).where(db.among(post.c.id, "ids"), post.c.local_only.is_(False))
 
 
 class Federation:

@@ -32,9 +32,7 @@ BREAKER_OPENS = 5
 RAMP_MS = 70_000
 """How long after an outage what waits is released slowly, see `leases.release_rate`."""
 
-_BY_DOMAIN = select(peer.c.id, peer.c.domain, peer.c.state).where(
-    peer.c.domain.in_(bindparam("domains", expanding=True))
-)
+_BY_DOMAIN = select(peer.c.id, peer.c.domain, peer.c.state).where(db.among(peer.c.domain, "domains"))
 _ONE = select(peer.c.id, peer.c.domain, peer.c.state, peer.c.failures, peer.c.paused_at).where(
     peer.c.domain == bindparam("of")
 )

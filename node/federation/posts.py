@@ -5,14 +5,14 @@ from dataclasses import replace
 from html import escape
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, exists, literal, select
+from sqlalchemy import bindparam, exists, literal, select
 
 from activitypub import audience, authority, parse, values
 from activitypub.audience import Visibility
 from activitypub.documents import Activity, Post
 from activitypub.errors import Refused
 from activitypub.vocabulary import PUBLIC, Iri
-from node import accounts, html, plans, posts, quotes
+from node import accounts, db, html, plans, posts, quotes
 from node.errors import Forbidden, NotFound, Unknown
 from node.federation import emoji, groups, peers, subscriptions, votes
 from node.federation.inbound import Inbound
@@ -24,9 +24,8 @@ from node.schema.meta import Id
 THREAD_JOB = "thread"
 NOTE_LIKE = frozenset({"Note", "Question"})
 
-_IRIS: BindParameter[str] = bindparam("iris", expanding=True)
 _PEOPLE = select(account.c.id, account.c.iri, account.c.domain).where(
-    account.c.iri.in_(_IRIS), account.c.gone_at.is_(None)
+    db.among(account.c.iri, "iris"), account.c.gone_at.is_(None)
 )
 _FOLLOWED_HERE = (
     select(literal(1))

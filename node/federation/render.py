@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, bindparam, case, select
+from sqlalchemy import Row, bindparam, case, select
 
 from activitypub import build, certificates
 from activitypub.audience import Visibility, addressing
 from activitypub.documents import Actor, Attachment, Field, Mention, Option, Poll, Post, QuotePolicy
 from activitypub.vocabulary import RFC_9421, RFC_9421_ED25519, Iri
-from node import keyring, plans, polls, quotes
+from node import db, keyring, plans, polls, quotes
 from node.contents import NewPost
 from node.errors import NotFound
 from node.federation import emoji
@@ -28,7 +28,6 @@ Doc = dict[str, Any]
 _PARENT = post.alias("parent")
 _BOOSTED = post.alias("boosted")
 _BOOSTED_AUTHOR = account.alias("boosted_author")
-_IDS: BindParameter[int] = bindparam("ids", expanding=True)
 
 _POSTS = (
     select(
@@ -49,22 +48,22 @@ _POSTS = (
         .outerjoin(_BOOSTED_AUTHOR, _BOOSTED_AUTHOR.c.id == _BOOSTED.c.author_id)
         .outerjoin(quote, quote.c.post_id == post.c.id)
     )
-    .where(post.c.id.in_(_IDS), post.c.local_only.is_(False), post.c.local.is_(True))
+    .where(db.among(post.c.id, "ids"), post.c.local_only.is_(False), post.c.local.is_(True))
 )
 _MENTIONS = (
     select(mention.c.post_id, account.c.iri, account.c.username, account.c.domain, account.c.handle)
     .join(account, account.c.id == mention.c.account_id)
-    .where(mention.c.post_id.in_(_IDS))
+    .where(db.among(mention.c.post_id, "ids"))
 )
 _TAGS = (
     select(post_tag.c.post_id, tag.c.name, tag.c.display)
     .join(tag, tag.c.id == post_tag.c.tag_id)
-    .where(post_tag.c.post_id.in_(_IDS))
+    .where(db.among(post_tag.c.post_id, "ids"))
 )
-_MEDIA = select(media).where(media.c.post_id.in_(_IDS)).order_by(media.c.post_id, media.c.position)
-_POLLS = select(poll).where(poll.c.post_id.in_(_IDS))
+_MEDIA = select(media).where(db.among(media.c.post_id, "ids")).order_by(media.c.post_id, media.c.position)
+_POLLS = select(poll).where(db.among(poll.c.post_id, "ids"))
 _ACCOUNT = select(account).where(account.c.id == bindparam("account_id"))
-_IRIS = select(account.c.id, account.c.iri).where(account.c.id.in_(_IDS))
+_IRIS = select(account.c.id, account.c.iri).where(db.among(account.c.id, "ids"))
 
 
 # --- Posts --------------------------------------------------------------------------------------------------------

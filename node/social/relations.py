@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Select, Table, bindparam, or_, select
+from sqlalchemy import ColumnElement, Select, Table, bindparam, or_, select
 
+from node import db
 from node.accounts.lookup import me
 from node.paging import Page
 from node.runtime import Tx
@@ -13,23 +14,22 @@ from node.schema import account, block, follow, mute
 from node.social.rights import blocks
 from node.viewer import Kind
 
-_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
-_PRESENT = select(account.c.id).where(account.c.id.in_(_IDS), account.c.gone_at.is_(None))
+_PRESENT = select(account.c.id).where(db.among(account.c.id, "ids"), account.c.gone_at.is_(None))
 _FOLLOWS = select(follow).where(
     or_(
-        (follow.c.follower_id == bindparam("viewer")) & follow.c.target_id.in_(_IDS),
-        (follow.c.target_id == bindparam("viewer")) & follow.c.follower_id.in_(_IDS),
+        (follow.c.follower_id == bindparam("viewer")) & db.among(follow.c.target_id, "ids"),
+        (follow.c.target_id == bindparam("viewer")) & db.among(follow.c.follower_id, "ids"),
     )
 )
 _BLOCKS = select(block.c.account_id, block.c.target_id).where(
     or_(
-        (block.c.account_id == bindparam("viewer")) & block.c.target_id.in_(_IDS),
-        (block.c.target_id == bindparam("viewer")) & block.c.account_id.in_(_IDS),
+        (block.c.account_id == bindparam("viewer")) & db.among(block.c.target_id, "ids"),
+        (block.c.target_id == bindparam("viewer")) & db.among(block.c.account_id, "ids"),
     )
 )
 _MUTES = select(mute.c.target_id, mute.c.notifications, mute.c.expires_at).where(
     mute.c.account_id == bindparam("viewer"),
-    mute.c.target_id.in_(_IDS),
+    db.among(mute.c.target_id, "ids"),
     or_(mute.c.expires_at.is_(None), mute.c.expires_at > bindparam("now")),
 )
 

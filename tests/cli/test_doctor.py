@@ -423,8 +423,7 @@ def _publish(path: Path, *texts: str, at: float) -> None:
 
 def _due(tx: Tx, at: int) -> None:
     actor = accounts.node_actor(tx)
-    peer_id = tx.execute(insert(peer), {"domain": "sales.example", "created_at": at}).inserted_primary_key
-    assert peer_id is not None
+    peer_id = tx.scalar(insert(peer).returning(peer.c.id), {"domain": "sales.example", "created_at": at})
     values = {
         "id": 1,
         "iri": "https://eng.example/a",
@@ -434,5 +433,5 @@ def _due(tx: Tx, at: int) -> None:
         "created_at": at,
     }
     tx.execute(insert(activity), values)
-    sent = {"activity_id": 1, "peer_id": peer_id[0], "inbox": "https://sales.example/inbox", "ordering_key": "x"}
+    sent = {"activity_id": 1, "peer_id": peer_id, "inbox": "https://sales.example/inbox", "ordering_key": "x"}
     tx.execute(insert(delivery), sent | {"next_at": at, "expires_at": at + 10**9})

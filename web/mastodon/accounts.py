@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import accounts, quotes, social, timelines
+from node import accounts, db, quotes, social, timelines
 from node.accounts import ProfileChanges
 from node.accounts.lookup import me
 from node.errors import Invalid
@@ -44,7 +44,7 @@ MAX_SEVERAL = 100
 _PATH = "/api/v1/accounts"
 _REQUESTS = select(func.count()).where(follow.c.target_id == bindparam("of"), follow.c.state == "pending")
 _PRESENT: Select[tuple[int]] = select(account.c.id).where(
-    account.c.id.in_(bindparam("ids", expanding=True)), account.c.gone_at.is_(None), account.c.suspended_at.is_(None)
+    db.among(account.c.id, "ids"), account.c.gone_at.is_(None), account.c.suspended_at.is_(None)
 )
 
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import moderation, social
+from node import db, moderation, social
 from node.accounts.lookup import me
 from node.errors import Invalid, NotFound
 from node.runtime import Tx
@@ -46,7 +46,7 @@ _FAMILIAR: Select[Any] = (
     .join(follow, (follow.c.target_id == _THEIRS.c.follower_id) & (follow.c.follower_id == bindparam("viewer")))
     .join(account, account.c.id == _THEIRS.c.follower_id)
     .where(
-        _THEIRS.c.target_id.in_(bindparam("ids", expanding=True)),
+        db.among(_THEIRS.c.target_id, "ids"),
         _THEIRS.c.state == "accepted",
         follow.c.state == "accepted",
         account.c.suspended_at.is_(None),

@@ -16,13 +16,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import Select, select
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activitypub.audience import Visibility
-from node import accounts, media, posts, quotes, sight, text
+from node import accounts, db, media, posts, quotes, sight, text
 from node.errors import Invalid
 from node.federation import conversations
 from node.posts import Changes, Draft
@@ -199,7 +199,7 @@ def _seen(tx: Tx, ids: Sequence[int]) -> list[int]:
 
 
 def _visible(eyes: Sight) -> Select[Any]:
-    return select(post.c.id).where(post.c.id.in_(bindparam("ids", expanding=True)), eyes.visible(post))
+    return select(post.c.id).where(db.among(post.c.id, "ids"), eyes.visible(post))
 
 
 async def context(request: Request) -> Response:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 from sqlalchemy import Row, bindparam, select
 
+from node import db
 from node.accounts.finding import acct
 from node.runtime import Tx
 from node.schema import account
@@ -29,7 +30,7 @@ _COLUMNS = (
     account.c.away_until,
     account.c.bot,
 )
-_BY_IDS = select(*_COLUMNS).where(account.c.id.in_(bindparam("ids", expanding=True)))
+_BY_IDS = select(*_COLUMNS).where(db.among(account.c.id, "ids"))
 _BY_IRI = select(*_COLUMNS).where(
     account.c.iri == bindparam("iri"), account.c.gone_at.is_(None), account.c.suspended_at.is_(None)
 )
