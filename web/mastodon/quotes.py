@@ -52,11 +52,12 @@ def _show(tx: Tx, renderer: Renderer, post_id: int) -> bytes:
 
 async def change_policy(request: Request) -> Response:
     post_id = params.path_id(request)
-    policy = asked_policy(await params.read(request), "quote_approval_policy")
-    if policy is None:
-        raise Invalid("quote_approval_policy can't be blank", "quote_approval_policy")
+    form = await params.read(request)
 
     def work(tx: Tx) -> int:
+        policy = asked_policy(form, "quote_approval_policy")
+        if policy is None:
+            raise Invalid("quote_approval_policy can't be blank", "quote_approval_policy")
         posts.source(tx, post_id)  # one's own, or NotFound
         quotes.set_policy(tx, post_id, policy)
         return post_id

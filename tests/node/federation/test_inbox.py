@@ -289,7 +289,14 @@ async def test_nobody_is_deleted_while_the_actor_can_still_be_read(
 
 
 def test_every_handled_activity_is_one_that_kind_of_can_name() -> None:
-    named = {("Undo", "Activity")}
+    named = {("Undo", "Activity"), ("Announce", "Activity")}
+    carried = {
+        "id": "https://a.example/2",
+        "type": "Announce",
+        "actor": "https://a.example/x",
+        "object": {"type": "Like"},
+    }
+    assert inbox.kind_of(parse.activity(carried)) == "Activity"
     for kind, about in inbox.HANDLERS:
         follow_of_tag = {"id": "https://a.example/f", "type": "Follow", "object": "https://b.example/tags/pump"}
         embedded: Any = {

@@ -31,8 +31,9 @@ POSTS = [route.path for route in pages.routes() if isinstance(route, Route) and 
 
 
 def filled(path: str, post_id: int) -> str:
-    act = "favourite" if path.startswith("/posts") else "follow"
-    return path.format(id=post_id, handle="anna", name="pump", act=act)
+    acts = {"/posts": "favourite", "/events/{id}/guests": "accept", "/events": "join", "/groups": "ban"}
+    act = next((name for beginning, name in acts.items() if path.startswith(beginning)), "follow")
+    return path.format(id=post_id, post_id=post_id, account_id=post_id, handle="anna", name="pump", act=act)
 
 
 async def test_signing_in_leads_to_the_page_that_was_asked_for(served: Served, stranger: Visitor) -> None:
