@@ -120,7 +120,9 @@ class Statements:
         self, connection: Connection, statement: Executable, values: Values | Sequence[Values] | None
     ) -> "CursorResult[Any] | Changed":
         if not isinstance(values, Mapping | None):
-            return connection.execute(statement, values)
+            if len(values) != 1:
+                return connection.execute(statement, values)
+            values = values[0]
         prepared = self._find(connection, statement, values)
         if prepared is None or prepared.shape is not None:
             return self._learn(connection, statement, values)

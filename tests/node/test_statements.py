@@ -155,6 +155,14 @@ def test_many_at_once_go_to_sqlalchemy(connection: Connection, statements: State
     assert connection.execute(select(func.count()).select_from(meta)).scalar() == 8
 
 
+def test_a_list_of_one_is_as_good_as_one(connection: Connection, statements: Statements) -> None:
+    put = insert(meta)
+    for number in range(4):
+        statements.execute(connection, put, [{"key": str(number), "value": ""}])
+    assert connection.execute(select(func.count()).select_from(meta)).scalar() == 4
+    assert isinstance(statements.execute(connection, put, [{"key": "x", "value": ""}]), Changed)
+
+
 def test_errors_are_those_of_sqlalchemy(connection: Connection, statements: Statements) -> None:
     put, wrong = insert(meta), text("SELECT nothing FROM nowhere")
     statements.execute(connection, put, {"key": "a", "value": ""})
