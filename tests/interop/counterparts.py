@@ -120,7 +120,7 @@ class Counterpart:
         await self.control("serve", document=document)
         return document
 
-    async def receives(self, kind: str, seconds: float = 15, **properties: Any) -> Doc:
+    async def receives(self, kind: str, seconds: float = 45, **properties: Any) -> Doc:
         """Wait for an activity of this kind with these properties: `object_id="…"` reads `object`, embedded or not."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -185,6 +185,56 @@ async def test_what_nell_does_arrives_here(alice: Person, counterpart: Counterpa
     await until(counts(0, 0, 0), "favourite, boost and answer are gone")
 
 
+async def test_nell_votes_in_alices_poll(alice: Person, counterpart: Counterpart) -> None:
+    await befriended(alice, counterpart)
+    asked = await alice.status("Which valve sticks?", poll={"options": ["left", "right"], "expires_in": 3600})
+    created = await counterpart.receives("Create", object_id=asked["uri"], object_type="Question")
+    assert [option["name"] for option in created["object"]["oneOf"]] == ["left", "right"]
+
+    vote = await counterpart.note("", inReplyTo=asked["uri"], name="right", to=iri(alice), cc=[])
+    del vote["content"]
+    await counterpart.sends("Create", vote, inbox(alice), to=iri(alice))
+
+    async def counted() -> bool:
+        poll = await alice.get(f"/api/v1/polls/{asked['poll']['id']}")
+        return [option["votes_count"] for option in poll["options"]] == [0, 1]
+
+    await until(counted, "the vote is counted")
+    told = await counterpart.receives("Update", object_id=asked["uri"])
+    assert [option["replies"]["totalItems"] for option in told["object"]["oneOf"]] == [0, 1]
+    assert (await alice.get(f"/api/v1/statuses/{asked['id']}"))["replies_count"] == 0
+
+
+async def test_alice_votes_in_nells_poll(alice: Person, counterpart: Counterpart) -> None:
+    await befriended(alice, counterpart)
+
+    def options(*votes: int) -> list[dict[str, Any]]:
+        named = zip(("old", "new"), votes, strict=True)
+        return [
+            {"type": "Note", "name": name, "replies": {"type": "Collection", "totalItems": number}}
+            for name, number in named
+        ]
+
+    question = await counterpart.note(
+        "Which seal?", kind="Question", oneOf=options(0, 0), endTime="2099-01-01T00:00:00Z", votersCount=0
+    )
+    await counterpart.sends("Create", question, inbox(alice), to=question["to"], cc=question["cc"])
+    seen = await alice.sees(question["id"])
+    await alice.post(f"/api/v1/polls/{seen['poll']['id']}/votes", choices=[1])
+    vote = await counterpart.receives("Create", object_inReplyTo=question["id"])
+    assert vote["object"]["name"] == "new"
+    assert not vote["object"].get("content")
+
+    tally = {**question, "oneOf": options(4, 5), "votersCount": 9}
+    await counterpart.sends("Update", tally, inbox(alice), to=question["to"])
+
+    async def taken_over() -> bool:
+        poll = await alice.get(f"/api/v1/polls/{seen['poll']['id']}")
+        return [option["votes_count"] for option in poll["options"]] == [4, 5] and bool(poll["own_votes"] == [1])
+
+    await until(taken_over, "nell's numbers arrive")
+
+
 async def test_a_block_ends_it(alice: Person, counterpart: Counterpart) -> None:
     nell = await befriended(alice, counterpart)
     await alice.post(f"/api/v1/accounts/{nell['id']}/block")
