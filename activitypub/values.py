@@ -111,9 +111,13 @@ def natural(doc: Mapping[str, Any], name: str, limit: int = TEXT_LENGTH) -> tupl
 
 
 def language(doc: Mapping[str, Any]) -> str | None:
-    """The language a document gives apart from its maps: @language of the content, Lemmy's `language`, the context's."""
+    """The language a document gives apart from its maps.
+
+    By @language of the content, `language` (Lemmy, PeerTube), `inLanguage` (Mobilizon) or the context's @language.
+    """
     candidates: list[Any] = [one.get("@language") for one in objects(doc.get("content"), 10)]
     candidates += [one.get("identifier") for one in objects(doc.get("language"), 10)]
+    candidates.append(doc.get("inLanguage"))
     candidates += [one.get("@language") for one in objects(doc.get("@context"), 20)]
     return next((tag for tag in map(language_tag, candidates) if tag), None)
 

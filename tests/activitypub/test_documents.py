@@ -1,4 +1,7 @@
-"""Documents as other software sends them, and what we make of each."""
+"""Documents in the form in which other software sends them, and what we make of each.
+
+All are made by hand to the shape of that software's documents, on example hosts; none is a capture.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -218,6 +221,14 @@ def test_a_mobilizon_event_is_a_post_of_its_group_or_of_whoever_is_attributed() 
     post = parse.post(document("mobilizon_event"))
     assert (post.type, post.author) == ("Event", "https://events.example/@queue_friends")
     assert post.raw["startTime"] == "2026-05-01T18:00:00+02:00"
+
+
+def test_the_language_of_a_mobilizon_event_is_read_but_und_and_an_object_in_its_place_are_none() -> None:
+    doc = document("mobilizon_event")
+    assert parse.post(doc).language == "en"
+    assert parse.post(doc | {"inLanguage": "und"}).language is None
+    assert parse.post(doc | {"inLanguage": {"identifier": "en"}}).language is None
+    assert parse.post(doc | {"contentMap": {"fr": doc["content"]}}).language == "fr"
 
 
 def test_a_pixelfed_note_has_pictures_with_and_without_words() -> None:
