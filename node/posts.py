@@ -97,11 +97,7 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
         links=composed.links,
         entry=composed.entry,
     )
-    if draft.media_ids:
-        media.attach(tx, new.id, draft.media_ids)
-    if asked is not None:
-        polls.ask(tx, new.id, asked)
-    plans.lay(tx, new.id, draft.plan)
+    _enclose(tx, new.id, draft, asked)
     quote = quotes.attach(tx, new, author.iri, quoted)
     if threads.is_counted(audience.visibility):
         accounts.count_posts(tx, author.id, 1, tx.now)
@@ -242,6 +238,15 @@ def _new(
         created_at=tx.now,
         quote_policy=author.default_quote_policy if draft.quote_policy is None else draft.quote_policy,
     )
+
+
+def _enclose(tx: Tx, post_id: PostId, draft: Draft, asked: polls.Asked | None) -> None:
+    """What comes with the text: pictures, a poll, or what makes it an event."""
+    if draft.media_ids:
+        media.attach(tx, post_id, draft.media_ids)
+    if asked is not None:
+        polls.ask(tx, post_id, asked)
+    plans.lay(tx, post_id, draft.plan)
 
 
 def _published(tx: Tx, author_id: int, key: str, post_id: PostId) -> PostId | None:

@@ -25,6 +25,7 @@ from node.federation import (
     render,
     spread,
     subscriptions,
+    updating,
     votes,
 )
 from node.federation.delivery import Target
@@ -95,20 +96,8 @@ class Federation:
 
     def post_updated(self, tx: Tx, post_id: int) -> None:
         row = _travelling(tx, post_id)
-        if row is None or row.boost_of_id is not None:
-            return
-        # Whoever lost sight of a followers-only post must not get its new words for having favourited the old ones.
-        public = row.visibility <= Visibility.UNLISTED
-        reach = recipients.involved if public else recipients.audience
-        to = reach(tx, row.author_id, post_id, row.visibility)
-        if not to:
-            return
-        delivery.withdraw(tx, actor_id=row.author_id, about=row.iri, kinds=["Update"], to=to)
-        note = render.note_of(tx, row)
-        doc = build.update(
-            note, iri=_new_iri(tx, row.author_iri, "Update"), actor=row.author_iri, to=note["to"], cc=note["cc"]
-        )
-        delivery.enqueue(tx, doc, actor_id=row.author_id, about=row.iri, key=row.iri, to=to)
+        if row is not None and row.boost_of_id is None:
+            updating.tell(tx, row)
 
     def post_deleted(self, tx: Tx, post_id: int) -> None:
         row = _travelling(tx, post_id)

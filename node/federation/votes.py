@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import bindparam, select, update
 
 from activitypub import build
-from activitypub.audience import Visibility
 from activitypub.documents import Post
 from activitypub.vocabulary import Iri
 from node import accounts, copies, polls
 from node.errors import NotFound
-from node.federation import delivery, recipients, render
+from node.federation import delivery, recipients, render, updating
 from node.runtime import Node, Tx
 from node.schema import account, poll, poll_vote, post
 from node.viewer import remote
@@ -100,16 +99,7 @@ def tell(tx: Tx, post_id: int) -> None:
     row = render.stored(tx, post_id)
     if row is None or row.author_gone_at is not None or tx.scalar(_SUSPENDED, {"id": row.author_id}) is not None:
         return
-    public = row.visibility <= Visibility.UNLISTED
-    reach = recipients.involved if public else recipients.audience
-    to = reach(tx, row.author_id, post_id, row.visibility)
-    if not to:
-        return
-    delivery.withdraw(tx, actor_id=row.author_id, about=row.iri, kinds=["Update"], to=to)
-    note = render.note_of(tx, row) | {"updated": build.timestamp(max(tx.now, row.edited_at or 0))}
-    iri = Iri(tx.urls.activity(row.author_iri, "Update", tx.new_id()))
-    doc = build.update(note, iri=iri, actor=row.author_iri, to=note["to"], cc=note["cc"])
-    delivery.enqueue(tx, doc, actor_id=row.author_id, about=row.iri, key=row.iri, to=to)
+    updating.tell(tx, row, updated=build.timestamp(max(tx.now, row.edited_at or 0)))
 
 
 # --- Jobs ---------------------------------------------------------------------------------------------------------
