@@ -24,6 +24,7 @@ from sqlalchemy import (
     Insert,
     Row,
     Select,
+    TextClause,
     Update,
 )
 from sqlalchemy.engine import result_tuple
@@ -202,7 +203,9 @@ def _prepared(
     dialect: Dialect, statement: Executable, keys: Sequence[str], result: CursorResult[Any]
 ) -> Prepared | None:
     """None for what only SQLAlchemy can run."""
-    if not isinstance(statement, Change | Query) or not statement.get_execution_options().keys() <= _PLAIN_OPTIONS:
+    if not isinstance(statement, Change | Query | TextClause) or not (
+        statement.get_execution_options().keys() <= _PLAIN_OPTIONS
+    ):
         return None
     # Without `inline`, an INSERT would ask for the key of its row unasked.
     asked = statement.inline() if isinstance(statement, Insert) else statement
@@ -236,7 +239,9 @@ def _slots(compiled: SQLCompiler, dialect: Dialect) -> tuple[Slot, ...] | None:
     return tuple(slots)
 
 
-def _shape(statement: Change | Query, dialect: Dialect, result: CursorResult[Any]) -> Shape | None:
+def _shape(statement: Change | Query | TextClause, dialect: Dialect, result: CursorResult[Any]) -> Shape | None:
+    if isinstance(statement, TextClause):
+        return None  # nobody said what its columns are
     names, columns = tuple(result.keys()), tuple(statement.exported_columns)
     described = result.cursor.description if result.cursor is not None else None
     if described is None or not len(described) == len(names) == len(columns) == len(set(names)):

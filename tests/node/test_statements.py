@@ -106,6 +106,16 @@ def test_from_the_third_time_on_sqlalchemy_is_not_asked(connection: Connection, 
         statements.rows(connection, select(account), None)
 
 
+def test_a_change_in_text_is_prepared_like_one_that_was_built(connection: Connection, statements: Statements) -> None:
+    put = text("INSERT INTO meta (key, value) VALUES (:of, '50 % : ' || :what)")
+    for number in range(2):
+        assert statements.execute(connection, put, {"of": f"k{number}", "what": "%s"}).rowcount == 1
+    connection.execute, asked = refuse, connection.execute  # type: ignore[method-assign, assignment]
+    assert statements.execute(connection, put, [{"of": "k2", "what": "%s"}]) == Changed(1)
+    connection.execute = asked  # type: ignore[method-assign]
+    assert connection.execute(select(meta.c.value)).scalars().all() == ["50 % : %s"] * 3
+
+
 def refuse(*_: Any) -> None:
     raise AssertionError("asked")
 
