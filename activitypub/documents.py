@@ -126,7 +126,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """A post. `content` and `summary` are html as sent, not sanitised; `hashtags` come without their '#'."""
+    """A post. `content` and `summary` are html, not sanitised; `hashtags` come without their '#'."""
 
     iri: Iri
     type: str = "Note"

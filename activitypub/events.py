@@ -1,7 +1,6 @@
 """What makes a post an event: when, where, and how one takes part (FEP-8a8e; Mobilizon's and Gancio's documents).
 
-`read` never raises, as the readers of `parts`; `describe` writes the same properties. What the author does not say about
-taking part is read as `external`: nobody is sent a Join who would not know what to do with it.
+`read` never raises, as the readers of `parts`; `describe` writes the same properties.
 """
 
 import re
@@ -50,7 +49,7 @@ def read(doc: Mapping[str, Any]) -> Event | None:
         timezone=timezone(values.text(doc.get("timezone"), 200)),
         place=place,
         link=link or values.link(doc.get("externalParticipationUrl")),
-        join_mode=joining if joining in JOIN_MODES else "external",
+        join_mode=_join_mode(joining, doc),
         status=_status(doc),
         capacity=values.count(doc.get("maximumAttendeeCapacity"), _MOST_GUESTS) or None,
         guests=values.count(doc.get("participantCount"), _MOST_GUESTS) or 0,
@@ -99,8 +98,16 @@ def _location(value: Any) -> tuple[str, str | None]:
 def _address(value: Any) -> str:
     if not isinstance(value, dict):
         return values.text(value, PLACE_LENGTH) or ""
-    named = (values.text(value.get(name), PLACE_LENGTH) for name in _ADDRESS)
+    # Mobilizon makes the street of number and name, and sends a space when it knows neither.
+    named = ((values.text(value.get(name), PLACE_LENGTH) or "").strip(" ,") for name in _ADDRESS)
     return ", ".join(one for one in named if one)
+
+
+def _join_mode(said: str, doc: Mapping[str, Any]) -> str:
+    """What nobody has said is Mobilizon's default, free; a way to take part that is not known here leads to their page."""
+    if said:
+        return said if said in JOIN_MODES else "external"
+    return "external" if doc.get("externalParticipationUrl") else "free"
 
 
 def _status(doc: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ exhaustion: what is over them is dropped, never an error.
 import re
 from typing import Any
 
-from activitypub import events, parts, values
+from activitypub import events, markup, parts, values
 from activitypub.documents import (
     Activity,
     Actor,
@@ -31,6 +31,9 @@ from activitypub.vocabulary import (
     ACTOR_TYPES,
     COLLECTION_TYPES,
     POST_TYPES,
+    PUBLIC,
+    RFC_9421,
+    RFC_9421_ED25519,
     Iri,
     is_iri,
     same_origin,
@@ -68,6 +71,7 @@ HTML_LENGTH = 200_000
 PEM_LENGTH = 10_000
 
 _KNOWN_TYPES = ACTIVITY_TYPES | ACTOR_TYPES | POST_TYPES | COLLECTION_TYPES | {"Tombstone"}
+_CAPABILITIES = {f"{RFC_9421}#name-eddsa-using-curve-edwards25": RFC_9421_ED25519}  # as Mitra writes it
 _NO_POSTS = _KNOWN_TYPES - POST_TYPES
 _USERNAME = re.compile(r"[^\s@/\\<>\"'&?#\x00-\x1f\x7f-\x9f]{1,128}")
 
@@ -184,13 +188,16 @@ def post(doc: Any, *, actor: Iri | None = None) -> Post:
     if kind in _NO_POSTS or (kind not in POST_TYPES and not (url and (content or name))):
         raise Malformed(f"a {kind[:50]} is no post")
     summary, in_summary = values.natural(doc, "summary", HTML_LENGTH)
+    to, cc = values.recipients(doc.get("to")), values.recipients(doc.get("cc"))
+    if kind == "ChatMessage":
+        _between_two(to, cc)
     tags = list(values.objects(doc.get("tag"), parts.MENTIONS + 2 * parts.TAGS))
     published, updated = values.moment(doc.get("published")), values.moment(doc.get("updated"))
     return Post(
         iri=iri,
         type=kind,
         author=author(doc, actor=actor),
-        content=content or "",
+        content=markup.as_html(content or "", values.text(doc.get("mediaType"), 200)),
         name=name,
         summary=summary,
         sensitive=values.flag(doc.get("sensitive")) or False,
@@ -199,8 +206,8 @@ def post(doc: Any, *, actor: Iri | None = None) -> Post:
         updated=updated,
         in_reply_to=values.iri(doc.get("inReplyTo")),
         url=url,
-        to=values.recipients(doc.get("to")),
-        cc=values.recipients(doc.get("cc")),
+        to=to,
+        cc=cc,
         mentions=parts.mentions(tags),
         hashtags=parts.hashtags(tags),
         emojis=parts.emojis(tags),
@@ -214,6 +221,12 @@ def post(doc: Any, *, actor: Iri | None = None) -> Post:
         audience=values.recipients(doc.get("audience")),
         raw=doc,
     )
+
+
+def _between_two(to: tuple[Iri, ...], cc: tuple[Iri, ...]) -> None:
+    """A chat message (Pleroma) is for one person: in a wider audience it would be shown to people it was not meant for."""
+    if len({*to, *cc}) != 1 or PUBLIC in (*to, *cc):
+        raise Malformed("a chat message that is not for one person")
 
 
 def quote_authorization(doc: Any) -> QuoteAuthorization:
@@ -318,7 +331,7 @@ def _implements(doc: dict[str, Any]) -> tuple[str, ...]:
     found = (
         values.link(one.get("href") or one.get("id")) if isinstance(one, dict) else values.link(one) for one in named
     )
-    return tuple(dict.fromkeys(one for one in found if one))
+    return tuple(dict.fromkeys(_CAPABILITIES.get(one, one) for one in found if one))
 
 
 # --- Collections --------------------------------------------------------------------------------------------------

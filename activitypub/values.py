@@ -25,6 +25,7 @@ _MOMENT = re.compile(
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ABSURD = datetime(2200, 1, 1, tzinfo=UTC)
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,5}")
+_AMPERSAND = re.compile(r"&(?:amp|#0{0,5}38|#[xX]0{0,4}26);")
 _NO_URL = str.maketrans({mark: f"%{ord(mark):02X}" for mark in '"<>^`{|}'})
 
 
@@ -71,7 +72,8 @@ def recipients(value: Any) -> tuple[Iri, ...]:
 def link(value: Any) -> str | None:
     """The http(s) address to show: the text/html Link of several (PeerTube), else a plain string, else any Link (R19).
 
-    What no URL may hold (RFC 3986, section 2) is percent-encoded, so that the address cannot end an attribute of HTML.
+    What no URL may hold (RFC 3986, section 2) is percent-encoded, so that the address cannot end an attribute of HTML. An
+    ampersand that was escaped as for HTML (WordPress: `&#038;`) is read as one: the rest would be a fragment.
     """
     html: list[Any] = []
     plain: list[Any] = []
@@ -79,10 +81,12 @@ def link(value: Any) -> str | None:
     for one in many(value, 50):
         if isinstance(one, dict):
             address = one.get("href") or one.get("url")
-            (html if (text(one.get("mediaType")) or "").startswith("text/html") else other).append(address)
+            kind = text(one.get("mediaType") or one.get("mimeType")) or ""  # mimeType: PeerTube 1.0
+            (html if kind.startswith("text/html") else other).append(address)
         else:
             plain.append(one)
-    return next((str(one).translate(_NO_URL) for one in (*html, *plain, *other) if is_iri(one)), None)
+    said = (_AMPERSAND.sub("&", one) if isinstance(one, str) else one for one in (*html, *plain, *other))
+    return next((str(one).translate(_NO_URL) for one in said if is_iri(one)), None)
 
 
 def text(value: Any, limit: int = TEXT_LENGTH) -> str | None:

@@ -28,7 +28,9 @@ RFC_9421_ED25519: Final = f"{RFC_9421}#section-3.3.6"
 CORRIDOR_NS: Final = "urn:x-corridor:ns#"
 
 ACTOR_TYPES: Final = frozenset({"Person", "Service", "Application", "Group", "Organization"})
-POST_TYPES: Final = frozenset({"Note", "Article", "Page", "Question", "Event", "Video", "Audio", "Image"})
+POST_TYPES: Final = frozenset(
+    {"Note", "Article", "Page", "Question", "Event", "Video", "Audio", "Image", "ChatMessage"},
+)
 COLLECTION_TYPES: Final = frozenset(
     {"Collection", "OrderedCollection", "CollectionPage", "OrderedCollectionPage"},
 )
@@ -38,6 +40,8 @@ ACTIVITY_TYPES: Final = frozenset(
         *("Undo", "Like", "Dislike", "EmojiReact", "Announce", "Add", "Remove", "Move", "Block", "Flag"),
         *("Join", "Leave", "Invite", "Offer", "Ignore", "View", "Listen", "Read", "Arrive", "Travel"),
         "QuoteRequest",
+        # Lemmy's. If they were unknown, one that a group passes on would be taken for a boost, and fetched.
+        *("Lock", "Warn", "Resolve"),
     },
 )
 

@@ -22,7 +22,7 @@ from node.schema import account, follow, post
 from node.schema.meta import Id
 
 THREAD_JOB = "thread"
-NOTE_LIKE = frozenset({"Note", "Question"})
+NOTE_LIKE = frozenset({"Note", "Question", "ChatMessage"})
 
 _PEOPLE = select(account.c.id, account.c.iri, account.c.domain).where(
     db.among(account.c.iri, "iris"), account.c.gone_at.is_(None)

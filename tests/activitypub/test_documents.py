@@ -12,7 +12,7 @@ import pytest
 from activitypub import authority, parse
 from activitypub.audience import Visibility, visibility
 from activitypub.documents import Attachment, Field, Mention, Option, Poll
-from activitypub.errors import Refused
+from activitypub.errors import Malformed, Refused
 from activitypub.vocabulary import PUBLIC, RFC_9421, Iri
 
 DOCUMENTS = Path(__file__).parent / "documents"
@@ -159,6 +159,30 @@ def test_a_pleroma_create_carries_its_note() -> None:
     assert visibility(post.to, post.cc, None) is Visibility.DIRECT
 
 
+def test_a_pleroma_chat_message_is_a_direct_post_to_the_one_it_is_for() -> None:
+    create = parse.activity(document("pleroma_chat_message"))
+    authority.check(create, signer=create.actor, own_origin=OWN)
+    post = parse.post(authority.vouched(create), actor=create.actor)
+    assert (post.type, post.author) == ("ChatMessage", "https://pleroma.example/users/erin")
+    assert (post.content, post.to, post.cc) == ("The pump leaks :blobcat:", ("https://node.example/users/alice",), ())
+    assert [(one.url, one.media_type) for one in post.attachments] == [
+        ("https://media.pleroma.example/leak.jpg", "image/jpeg")
+    ]
+    assert [one.shortcode for one in post.emojis] == ["blobcat"]
+    assert visibility(post.to, post.cc, Iri(f"{post.author}/followers")) is Visibility.DIRECT
+
+
+@pytest.mark.parametrize(
+    "to", [[], ["as:Public"], [PUBLIC], ["https://a.example/1", "https://a.example/2"], ["https://a.example/1", PUBLIC]]
+)
+def test_a_chat_message_to_nobody_or_to_many_is_none(to: list[str]) -> None:
+    message = document("pleroma_chat_message")["object"]
+    with pytest.raises(Malformed):
+        parse.post(message | {"to": to})
+    with pytest.raises(Malformed):
+        parse.post(message | {"cc": [PUBLIC]})
+
+
 def test_an_akkoma_reaction_is_an_activity_with_content() -> None:
     reaction = parse.activity(document("akkoma_emoji_react"))
     assert (reaction.type, reaction.content) == ("EmojiReact", ":blobfox:")
@@ -182,6 +206,14 @@ def test_what_a_lemmy_community_announces_is_only_pointed_at() -> None:
     assert authority.vouched(announce) is None
 
 
+def test_a_lock_that_a_lemmy_community_announces_is_known_to_be_no_post() -> None:
+    announce = parse.activity(document("lemmy_lock"))
+    authority.check(announce, signer=announce.actor, own_origin=OWN)
+    assert (announce.object, announce.object_type) == ("https://lemmy.example/activities/lock/1", "Lock")
+    with pytest.raises(Malformed):
+        parse.post(announce.embedded)
+
+
 def test_a_lemmy_community_is_a_group() -> None:
     actor = parse.actor(document("lemmy_group"))
     assert (actor.type, actor.username, actor.following) == ("Group", "queues", None)
@@ -195,6 +227,15 @@ def test_a_peertube_video_is_by_its_person_and_shows_its_page() -> None:
     assert (post.type, post.name, post.hashtags, post.language) == ("Video", "How queues work", ("queues",), "en")
     channel = Iri("https://tube.example/video-channels/science")
     assert parse.post(document("peertube_video"), actor=channel).author == channel
+
+
+def test_the_text_of_a_peertube_video_is_markdown_and_its_older_links_say_mime_type() -> None:
+    assert parse.post(document("peertube_video")).content == "<p>About **queues**</p>"
+    older = document("peertube_video_2018")
+    post = parse.post(older)
+    assert post.url == "https://tube.example/videos/watch/9c9d"
+    assert post.content == '<p>About <a href="https://queues.example/">queues</a>:<br>if a &lt; b then wait</p>'
+    assert parse.post(older | {"mediaType": "text/html"}).content == older["content"]
 
 
 def test_the_page_of_a_threads_note_may_be_on_another_host_but_not_its_author() -> None:
@@ -215,6 +256,15 @@ def test_a_wordpress_article_may_be_older_than_the_fediverse() -> None:
     assert (post.language, post.summary) == ("pt-BR", "<p>In short</p>")
     assert post.published == int(datetime(1998, 6, 1, 12, tzinfo=UTC).timestamp()) * 1000
     assert post.attachments[0].description is None
+
+
+@pytest.mark.parametrize("ampersand", ["&", "&#038;", "&#38;", "&amp;", "&#x26;"])
+def test_an_ampersand_that_wordpress_escapes_does_not_end_an_address(ampersand: str) -> None:
+    doc = document("wordpress_article")
+    doc["attachment"][0]["url"] = f"https://blog.example/resize/?file=1.jpg{ampersand}w=300"
+    assert parse.post(doc).attachments[0].url == "https://blog.example/resize/?file=1.jpg&w=300"
+    doc["attachment"][0]["url"] = "https://blog.example/?amp=1&amplify=2&#038"
+    assert parse.post(doc).attachments[0].url == "https://blog.example/?amp=1&amplify=2&#038"
 
 
 def test_a_mobilizon_event_is_a_post_of_its_group_or_of_whoever_is_attributed() -> None:

@@ -50,7 +50,24 @@ def test_an_event_of_mobilizon() -> None:
     event = parse.post(json.loads(path.read_text())).event
     assert event is not None
     assert (event.starts_at, event.ends_at, event.place) == (1_777_651_200_000, 1_777_658_400_000, "Hall 3")
-    assert event.join_mode == "external"  # it does not say; nobody is sent what they may not know
+    assert event.join_mode == "free"  # it does not say, and that is Mobilizon's default
+
+
+@pytest.mark.parametrize(
+    ("said", "mode"),
+    [
+        ({}, "free"),
+        ({"joinMode": "restricted"}, "restricted"),
+        ({"joinMode": "mz:invite"}, "invite"),
+        ({"joinMode": "lottery"}, "external"),
+        ({"externalParticipationUrl": "https://tickets.example/1"}, "external"),
+        ({"joinMode": "free", "externalParticipationUrl": "https://tickets.example/1"}, "free"),
+    ],
+)
+def test_how_one_joins_is_as_the_author_says_and_free_if_not_said(said: dict[str, str], mode: str) -> None:
+    event = events.read({"startTime": "2026-05-01T18:00:00Z"} | said)
+    assert event is not None
+    assert event.join_mode == mode
 
 
 MOBILIZON = {
@@ -74,6 +91,14 @@ GANCIO = {
         {"type": "VirtualLocation", "url": "https://stream.example/1"},
     ],
 }
+
+
+@pytest.mark.parametrize("street", [" ", "", None, ",", " , "])
+def test_a_part_of_an_address_that_says_nothing_leaves_no_gap(street: str | None) -> None:
+    where = {"type": "Place", "name": "Hall", "address": {"streetAddress": street, "addressLocality": "Lyon "}}
+    event = events.read({"startTime": "2026-05-01T18:00:00Z", "location": where})
+    assert event is not None
+    assert event.place == "Hall, Lyon"
 
 
 def test_places_in_words() -> None:
