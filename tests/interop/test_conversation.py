@@ -20,7 +20,7 @@ from tests.system.conftest import make_running_node
 __all__ = ["make_running_node"]
 
 Maker = Callable[..., RunningNode]
-pytestmark = [pytest.mark.long, pytest.mark.timeout(180), pytest.mark.xdist_group("interop")]
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(180), pytest.mark.xdist_group("interop")]
 
 
 @pytest.fixture(params=list(COMMANDS))
