@@ -17,12 +17,16 @@ CONFIG_FILE = "corridor.toml"
 
 @dataclass(frozen=True, slots=True)
 class NewNode:
-    """What `corridor init` is told."""
+    """What `corridor init` is told. `dev`: any peer and open sign-up, for trying out on one machine.
+
+    `plain`: http on the port of the domain, and everything else as in production: a company that lives on one machine.
+    """
 
     folder: Path
     domain: str
     department: str
     dev: bool = False
+    plain: bool = False
 
 
 def write_files(new: NewNode) -> Settings:
@@ -62,6 +66,7 @@ def populate_now(node: Node) -> None:
 def settings_text(new: NewNode) -> str:
     """The settings file of a new node, with what a person is likely to change, and why."""
     development = new.dev
+    plain = new.dev or new.plain
     return f"""\
 # Settings of this Corridor node. Every value can be overridden by the environment: CORRIDOR_<SECTION>__<KEY>.
 # docs/configuration.md lists them all with their defaults.
@@ -74,12 +79,12 @@ department = {_toml(new.department)}
 title = ""
 description = ""
 contact_email = ""
-scheme = {_toml("http" if development else "https")}
+scheme = {_toml("http" if plain else "https")}
 
 [server]
 # Behind a reverse proxy that ends TLS, keep loopback.
 host = "127.0.0.1"
-port = {_port(new.domain) if development else 8000}
+port = {_port(new.domain) if plain else 8000}
 
 [database]
 # "postgresql+psycopg://user:password@host/name" for a large department.
@@ -108,7 +113,7 @@ file = "mail.txt"
 
 [log]
 level = "info"
-format = {_toml("text" if development else "json")}
+format = {_toml("text" if plain else "json")}
 """
 
 

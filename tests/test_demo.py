@@ -13,9 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
+from activitypub import roster as rosters
+from activitypub.roster import Member
+from node import config
+from node import founding as node_founding
 from tests.support.ports import free_port
+from tests.support.rosters import identity
 from tests.support.running import corridor
-from web.demo import company, story
+from web.demo import company, founding, story
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -100,6 +105,7 @@ def test_the_demo_tells_its_story_stops_cleanly_and_goes_on_from_there(folder: P
         for status in home:
             assert "Canteen" not in status["content"]
         assert demo.get("anna", "/api/v1/accounts/verify_credentials")["followers_count"] >= 5
+        assert_it_is_a_company_like_any(demo)
         assert demo.stop(signal.SIGINT) == 0
     finally:
         demo.process.kill()
@@ -117,9 +123,44 @@ def test_the_demo_tells_its_story_stops_cleanly_and_goes_on_from_there(folder: P
         again.process.kill()
     assert again.servers() == []
 
-    other = corridor("demo", "--dir", str(folder), "--port-base", str(free_port_base() + 100), check=False)
+    other = corridor("demo", "--dir", str(folder), "--port-base", str(free_port_base()), check=False)
     assert other.returncode == 1
     assert "--reset" in other.stderr
+
+
+def assert_it_is_a_company_like_any(demo: Demo) -> None:
+    """One signed roster of three that nobody is let past, and nothing that only a test set-up may have but http."""
+    signed = rosters.parse((demo.folder / "company" / "roster.json").read_bytes())
+    rosters.verify(signed, signed.signer)
+    assert [one.domain for one in signed.nodes] == [f"localhost:{demo.base + number}" for number in (1, 2, 3)]
+    for department in company.DEPARTMENTS:
+        settings = config.load(demo.folder / department.key / "corridor.toml")
+        assert (settings.federation.mode, settings.company.key) == ("roster", signed.signer)
+        assert (settings.federation.authorized_fetch, settings.federation.allow_loopback) == (True, False)
+        assert settings.accounts.registration == "closed"
+        with pytest.raises(config.ConfigError, match=r'with node.scheme = "http": these'):
+            config.refuse_unsafe(settings, "0.0.0.0")
+        base = f"http://localhost:{demo.base + department.number}"
+        person = next(one for one in company.PEOPLE if one.department == department.key).key
+        found = httpx.get(f"{base}/.well-known/webfinger?resource=acct:{person}@{base.removeprefix('http://')}")
+        headers = {"Accept": "application/activity+json"}
+        iri = next(link["href"] for link in found.json()["links"] if link["rel"] == "self")
+        assert httpx.get(iri, headers=headers).status_code == 401
+        health = httpx.get(f"{base}/healthz").json()
+        assert (health["status"], "degraded" in health) == ("ok", False)
+
+
+def test_a_roster_about_to_expire_is_signed_anew_and_one_that_holds_is_left_alone(folder: Path) -> None:
+    home = folder / founding.FOLDER
+    members = [Member("localhost:8001", "Engineering", identity(1)), Member("localhost:8002", "Field", identity(2))]
+    first = founding.signed(home, members)
+    assert founding.signed(home, members) == first
+    assert founding.signed(home, members[::-1]) == first
+    node_founding.sign(home, now=int(time.time() * 1000), passphrase=lambda: "", days=29)
+    assert founding.signed(home, members).version == 3
+    more = [*members, Member("localhost:8003", "Communications", identity(3))]
+    grown = founding.signed(home, more)
+    assert (grown.version, list(grown.nodes), grown.signer) == (4, more, first.signer)
 
 
 def test_a_stop_while_it_is_being_made_leaves_nothing_running(folder: Path) -> None:

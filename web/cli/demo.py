@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from web.demo import company, nodes, saved, story
+from web.demo import company, founding, nodes, saved, story
 from web.demo.nodes import DemoNode
 from web.demo.saved import Saved
 from web.demo.teller import StoryError, Teller
@@ -89,6 +89,9 @@ async def _tell(folder: Path, planned: Sequence[DemoNode], state: Saved, pace: f
         click.echo(f"  {'Making' if is_new else 'Checking'} {node.department.name} …")
         await nodes.make(node, state.tokens)
         saved.store(folder, state)
+    if is_new:
+        click.echo("  Founding the company: its key, a roster of the three, signed …")
+    await founding.unite(folder, planned)
     for node in planned:
         nodes.start(node, dict(os.environ))
     click.echo("  Starting the nodes …")
@@ -105,7 +108,7 @@ async def _tell(folder: Path, planned: Sequence[DemoNode], state: Saved, pace: f
                 continue
             for step in waiting:
                 await _step(teller, step)
-        click.echo(_welcome(planned, time.monotonic() - began))
+        click.echo(_welcome(folder, planned, time.monotonic() - began))
         await _go_on(teller, planned, pace)
 
 
@@ -146,7 +149,7 @@ async def _watch(planned: Sequence[DemoNode], seconds: float) -> None:
         await asyncio.sleep(min(1.0, left))
 
 
-def _welcome(planned: Sequence[DemoNode], seconds: float) -> str:
+def _welcome(folder: Path, planned: Sequence[DemoNode], seconds: float) -> str:
     first, second, _ = planned
     lines = [f"\nReady after {seconds:.0f} s.\n"]
     for node in planned:
@@ -164,6 +167,8 @@ def _welcome(planned: Sequence[DemoNode], seconds: float) -> str:
         f'  * curl -H "Authorization: Bearer $(corridor token create anna --config {first.config})" \\',
         f"      {first.base}/api/v1/timelines/home",
         f"  * corridor peers list --config {first.config}",
+        f"  * corridor roster show --dir {folder / founding.FOLDER}",
+        "      That signed list is the company: its nodes deal with nobody else, and sign every request between them.",
         "\nCtrl-C stops everything.\n",
     ]
     return "\n".join(lines)

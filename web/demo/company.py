@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+NAME = "Acme"
+
 PASSWORD = "corridor-demo"
 """Of everybody: this company exists on loopback only."""
 
@@ -13,6 +15,8 @@ class Department:
     name: str
     number: int
     about: str
+    roles: tuple[str, ...] = ("member",)
+    """On the company's roster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,13 @@ class Person:
 DEPARTMENTS = (
     Department("engineering", "Engineering", 1, "Pumps, drives and what keeps them running."),
     Department("field", "Field Service", 2, "Out at the customers', from the harbour to the waterworks."),
-    Department("communications", "Communications", 3, "What the company says, and what it hears."),
+    Department(
+        "communications",
+        "Communications",
+        3,
+        "What the company says, and what it hears.",
+        roles=("member", "communications"),
+    ),
 )
 
 PEOPLE = (

@@ -95,7 +95,7 @@ def _files(node: DemoNode) -> Settings:
         if node.log.exists() and not db.sqlite_path(settings.database_url).exists():  # it was served before
             raise click.ClickException(f"{node.folder} has lost its database; `corridor demo --reset` begins anew")
     else:
-        settings = setup.write_files(setup.NewNode(node.folder, node.domain, node.department.name, dev=True))
+        settings = setup.write_files(setup.NewNode(node.folder, node.domain, node.department.name, plain=True))
     migrations.upgrade(settings)
     return settings
 
