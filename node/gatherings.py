@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, delete, func, or_, select, update
 
-from node import db, plans, posts, sight
+from node import attending, db, notifications, plans, posts, sight
 from node.accounts.lookup import me
+from node.attending import ACCEPTED, ASKED, COUNT_AFTER_MS, COUNT_JOB, forget
 from node.copies import seen_by
 from node.errors import Invalid, NotFound
 from node.ids import PostId
@@ -24,10 +25,26 @@ from node.schema.meta import Id
 from node.sight import Sight
 from node.viewer import Kind, remote
 
-ASKED, ACCEPTED = "asked", "accepted"
-COUNT_JOB = "gathering.count"
-"""Tell peers how many come: {"post": id}. Late, so that many guests are one Update."""
-COUNT_AFTER_MS = 2_000
+__all__ = [
+    "ACCEPTED",
+    "ASKED",
+    "COUNT_AFTER_MS",
+    "COUNT_JOB",
+    "Gathering",
+    "cancel",
+    "coming",
+    "create",
+    "decide",
+    "edit",
+    "forget",
+    "get",
+    "guests",
+    "join",
+    "leave",
+    "record_answer",
+    "record_join",
+    "record_leave",
+]
 
 _G, _A = gathering.c, attendance.c
 _OF = bindparam("of", type_=Id)
@@ -39,23 +56,6 @@ _BY_ID = select(*_EVENT).join(post, post.c.id == _G.post_id).where(_G.post_id ==
 _DROP = delete(attendance).where(_A.id == _OF)
 _ACCEPT = update(attendance).where(_A.id == _OF).values(state=ACCEPTED)
 _TAKEN = select(func.count()).select_from(attendance).where(_A.post_id == _OF, _A.state == ACCEPTED)
-_OF_GUEST = (
-    select(*_EVENT)
-    .join(post, post.c.id == _G.post_id)
-    .join(attendance, _A.post_id == _G.post_id)
-    .where(_A.account_id == _WHO)
-)
-_FORGET = delete(attendance).where(_A.account_id == _WHO)
-_COUNT = (
-    update(gathering)
-    .where(_G.post_id == _OF)
-    .values(
-        guests_count=select(func.count())
-        .select_from(attendance)
-        .where(_A.post_id == _G.post_id, _A.state == ACCEPTED)
-        .scalar_subquery()
-    )
-)
 _EDITED = update(post).where(post.c.id == _OF).values(edited_at=bindparam("at", type_=Id), rev=post.c.rev + 1)
 
 
@@ -123,11 +123,12 @@ def decide(tx: Tx, post_id: int, account_id: int, *, accept: bool) -> None:
     if accept and row.state == ASKED:
         _refuse_full(tx, event)
         tx.execute(_ACCEPT, {"of": row.id})
+        notifications.withdraw(tx, event.author_id, attending.NOTICES[ASKED], account_id, post_id=event.post_id)
         tx.outgoing.guest_answered(tx, row.id, accepted=True)
+        attending.recount(tx, event)
     elif not accept:
         tx.outgoing.guest_answered(tx, row.id, accepted=False)
-        tx.execute(_DROP, {"of": row.id})
-    _recount(tx, event)
+        attending.drop(tx, event, row)
 
 
 # --- by its guests
@@ -146,7 +147,7 @@ def join(tx: Tx, post_id: int) -> str:
         raise Invalid("It is your own event.")
     _refuse_closed(tx, row)
     state = ACCEPTED if row.local and row.join_mode == "free" else ASKED
-    attendance_id = _add(tx, row, me(tx), state, None)
+    attendance_id = attending.add(tx, row, me(tx), state, None)
     if not row.local:
         tx.outgoing.joined(tx, attendance_id)
     return state
@@ -160,8 +161,7 @@ def leave(tx: Tx, post_id: int) -> None:
         return
     if not row.local:
         tx.outgoing.left(tx, mine.id)
-    tx.execute(_DROP, {"of": mine.id})
-    _recount(tx, row)
+    attending.drop(tx, row, mine)
 
 
 # --- what peers say; the caller knows that they may
@@ -183,28 +183,19 @@ def record_join(tx: Tx, account_id: int, domain: str, post_id: int, iri: str) ->
     except Invalid:
         return None
     state = ACCEPTED if row.join_mode == "free" else ASKED
-    _add(tx, row, account_id, state, iri)
+    attending.add(tx, row, account_id, state, iri)
     return state
 
 
 def record_leave(tx: Tx, account_id: int, post_id: int) -> None:
     mine, row = tx.first(_MINE, {"of": post_id, "who": account_id}), tx.first(_BY_ID, {"of": post_id})
     if mine is not None and row is not None and row.local:
-        tx.execute(_DROP, {"of": mine.id})
-        _recount(tx, row)
+        attending.drop(tx, row, mine)
 
 
 def record_answer(tx: Tx, attendance_id: int, *, accepted: bool) -> None:
     """The author of a peer's event lets one of ours in, or does not, or no longer."""
     tx.execute(_ACCEPT if accepted else _DROP, {"of": attendance_id})
-
-
-def forget(tx: Tx, account_id: int) -> None:
-    """Somebody is no more, and comes nowhere."""
-    rows = tx.rows(_OF_GUEST, {"who": account_id})
-    tx.execute(_FORGET, {"who": account_id})
-    for row in rows:
-        _recount(tx, row)
 
 
 # --- shown
@@ -279,24 +270,6 @@ def _coming(eyes: Sight) -> Select[Any]:
 
 
 # --- parts
-
-
-def _add(tx: Tx, row: Row[Any], account_id: int, state: str, iri: str | None) -> int:
-    attendance_id = tx.new_id()
-    values = {"id": attendance_id, "post_id": row.post_id, "account_id": account_id, "state": state, "iri": iri}
-    tx.execute(attendance.insert(), values | {"created_at": tx.now})
-    _recount(tx, row)
-    return attendance_id
-
-
-def _recount(tx: Tx, row: Row[Any]) -> None:
-    """Counted anew, so that nothing can make the number wrong. Of a peer's event its author says how many come."""
-    if not row.local:
-        return
-    tx.execute(_COUNT, {"of": row.post_id})
-    if not row.local_only:
-        dedupe = f"{COUNT_JOB}:{row.post_id}"
-        tx.enqueue(COUNT_JOB, {"post": row.post_id}, at=tx.now + COUNT_AFTER_MS, dedupe=dedupe)
 
 
 def _closed(plan: Plan) -> str:

@@ -22,7 +22,10 @@ from node.sight import Sight
 KINDS = (
     *("mention", "status", "reblog", "follow", "follow_request", "favourite", "reaction", "poll", "update"),
     *("quote", "quoted_update", "admin.report"),
+    *("join", "join_request"),
 )
+OWN = frozenset(("join", "join_request"))
+"""Kinds that the Mastodon client API has no name for: on our own pages, and for clients that ask for them by name."""
 
 _LAST = 2**63 - 1
 _SENDER = account.alias()
@@ -85,6 +88,8 @@ def notify_each(
     about = {"kind": kind, "from_id": from_id, "post_id": post_id, "report_id": report_id, "dedupe": dedupe}
     rows = [about | {"id": tx.new_id(), "account_id": one, "created_at": tx.now} for one in receivers]
     tx.execute(db.insert_or_ignore(tx.dialect, notification, ["account_id", "dedupe"]), rows)
+    if kind in OWN:  # streams speak that API
+        return
     tx.execute(
         _INSERT_EVENTS,
         [
@@ -138,9 +143,10 @@ def get(tx: Tx, notification_id: int) -> Row[Any]:
     return row
 
 
-def count(tx: Tx, *, after_id: int = 0, limit: int = 100) -> int:
+def count(tx: Tx, *, after_id: int = 0, limit: int = 100, exclude: Collection[str] = ()) -> int:
     """How many are newer than `after_id`, counted up to `limit`."""
-    row = sight.first(tx, _count, {"of": _me(tx), "above": after_id, "limit": limit})
+    wanted = [kind for kind in KINDS if kind not in exclude]
+    row = sight.first(tx, _count, {"of": _me(tx), "kinds": wanted, "above": after_id, "limit": limit})
     return 0 if row is None else int(row[0])
 
 
@@ -177,7 +183,7 @@ def _one(eyes: Sight) -> Select[Any]:
 def _count(eyes: Sight) -> Select[Any]:
     newer = (
         _shown(eyes, select(notification.c.id))
-        .where(notification.c.id > bindparam("above", type_=Id))
+        .where(db.among(notification.c.kind, "kinds"), notification.c.id > bindparam("above", type_=Id))
         .limit(bindparam("limit", type_=Id))
         .subquery()
     )

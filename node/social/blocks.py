@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, insert, select, update
 
-from node import accounts, notifications, quotes
+from node import accounts, attending, notifications, quotes
 from node.accounts.lookup import me
 from node.errors import Forbidden, Invalid
 from node.runtime import Tx
@@ -40,6 +40,7 @@ def block(tx: Tx, target_id: int) -> None:
         end(tx, row, remote=remote)
     notifications.remove_between(tx, blocker.id, target_id)
     quotes.end_between(tx, blocker.id, target_id)
+    attending.end_between(tx, blocker.id, target_id, tell=True)
     block_id = tx.new_id()
     iri = tx.urls.activity(blocker.iri, "block", block_id) if remote else None
     _insert(tx, block_id, blocker.id, target_id, iri)
@@ -67,6 +68,7 @@ def record_block(tx: Tx, blocker_id: int, target_id: int, *, iri: str | None = N
         follows.record_unfollow(tx, row.follower_id, row.target_id)
     notifications.remove_between(tx, blocker_id, target_id)
     quotes.end_between(tx, blocker_id, target_id)
+    attending.end_between(tx, blocker_id, target_id, tell=False)
     if iri is not None and tx.first(select(block_table.c.id).where(block_table.c.iri == iri)) is not None:
         iri = None  # the id of another block: this one goes without
     _insert(tx, tx.new_id(), blocker_id, target_id, iri)

@@ -173,3 +173,21 @@ async def test_a_department_event_is_sent_to_nobody(served: Served, anna: Person
     assert await sent(served.node) == []
     await made(served, anna)
     assert await sent(served.node) == ["Create"]
+
+
+async def test_clients_hear_of_joins_only_if_they_ask_for_them_by_name(
+    served: Served, anna: Person, bea: Person
+) -> None:
+    event = await made(served, anna)
+    await call(served, bea, "POST", f"/{event['id']}/join")
+    await served.http.post(f"/api/v1/statuses/{event['id']}/favourite", headers=bea.bearer)
+
+    async def told(**asked: Any) -> list[str]:
+        answer = await served.http.get("/api/v1/notifications", headers=anna.bearer, params=asked)
+        return [one["type"] for one in answer.json()]
+
+    assert await told() == ["favourite"]
+    assert await told(**{"exclude_types[]": "favourite"}) == []
+    assert await told(**{"types[]": ["join", "join_request"]}) == ["join"]
+    unread = await served.http.get("/api/v1/notifications/unread_count", headers=anna.bearer)
+    assert unread.json() == {"count": 1}

@@ -46,6 +46,8 @@ async def page(request: Request) -> Response:
     bounds = params.page_of(asked, default=40, max=80)
     named = frozenset(asked.texts("types"))
     kinds, excluded = _with_reactions(named) or None, _with_reactions(frozenset(asked.texts("exclude_types")))
+    if kinds is None:
+        excluded |= notifications.OWN  # a client might stumble over a kind that it did not ask for
     reaction_as = next((name for name in REACTIONS if name in named), FAVOURITE)
     sender = asked.id("account_id")
 
@@ -90,6 +92,8 @@ async def dismiss_named(request: Request) -> Response:
 async def unread_count(request: Request) -> Response:
     """Nothing is marked as read yet, so all count."""
     limit = params.query(request).integer("limit", 100, lo=1, hi=1000) or 100
-    return await answers.read(
-        request, READ, lambda tx, _: msgspec.json.encode({"count": notifications.count(tx, limit=limit)})
-    )
+    return await answers.read(request, READ, lambda tx, _: _unread(tx, limit))
+
+
+def _unread(tx: Tx, limit: int) -> bytes:
+    return msgspec.json.encode({"count": notifications.count(tx, limit=limit, exclude=notifications.OWN)})

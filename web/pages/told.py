@@ -27,6 +27,8 @@ _WORDS = {
     "poll": ("bell", "ran a poll that has ended"),
     "update": ("bell", "edited a post that you boosted"),
     "quote": ("reply", "quoted your post"),
+    "join": ("person", "comes to your event"),
+    "join_request": ("person", "asks to come to your event"),
     "quoted_update": ("bell", "edited a post that you quoted"),
     "admin.report": ("bell", "reported something"),
 }

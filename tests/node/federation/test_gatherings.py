@@ -8,7 +8,7 @@ from activitypub.audience import Visibility
 from activitypub.documents import Event
 from activitypub.errors import Refused
 from node import accounts, gatherings, posts, social
-from node.errors import NotFound
+from node.errors import Invalid, NotFound
 from node.federation.dispatcher import Dispatcher
 from node.federation.network import Network
 from node.gatherings import ACCEPTED, ASKED, COUNT_AFTER_MS
@@ -50,7 +50,7 @@ async def invite(node: Node, who: Viewer, *, visibility: Visibility | None = Non
 
 
 async def known_party(node: Node, network: Network, peer: RemotePeer, bert: str, **changes: Any) -> tuple[Doc, PostId]:
-    doc = party(peer, bert, **changes)
+    doc = party(peer, bert, changes.pop("number", 1), **changes)
     return doc, await network.fetch_post(doc["id"])
 
 
@@ -250,8 +250,8 @@ async def test_a_join_of_what_one_may_not_see_is_dropped_without_an_answer(
     await deliver(dispatcher)
     about = [(one.type, one.activity["object"]) for one in peer.received]
     answers = [kind for kind, what in about if isinstance(what, dict) and what["type"] == "Join"]
-    assert answers == ["Accept"]
-    assert [row.post_id for row in await rows_of(node, attendance)] == [few]
+    assert answers == ["Accept", "Reject"]  # of the first alone: let in, and out by the block
+    assert await rows_of(node, attendance) == []
 
 
 async def test_nobody_leaves_for_somebody_else(
@@ -266,3 +266,65 @@ async def test_nobody_leaves_for_somebody_else(
     assert await count_of(node, attendance) == 1
     with pytest.raises(NotFound):
         await node.write_as(await make_person(node, "eve"), gatherings.decide, post_id, id_of(bert_here), accept=False)
+
+
+async def test_blocking_a_guest_of_a_peer_ends_that_they_come(
+    node: Node, bert: str, bert_here: Viewer, peer: RemotePeer, post: Post, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    post_id = await invite(node, alice)
+    await post.arrives(peer, peer.activity("Join", bert, node.urls.post("alice", post_id), number=1))
+    await deliver(dispatcher)
+    peer.received.clear()
+    await node.write_as(alice, social.block, id_of(bert_here))
+    await deliver(dispatcher)
+    said = [one.activity for one in peer.received if one.type == "Reject" and one.activity["object"]["type"] == "Join"]
+    assert [one["object"]["id"] for one in said] == [f"{peer.base}/activities/join/1"]
+    assert await count_of(node, attendance) == 0
+    assert (await node.read_as(alice, gatherings.get, post_id)).plan.event.guests == 0
+
+
+async def test_who_blocks_the_author_of_a_peers_event_leaves_it(
+    node: Node, network: Network, peer: RemotePeer, bert: str, alice: Viewer, dispatcher: Dispatcher
+) -> None:
+    doc, post_id = await known_party(node, network, peer, bert)
+    await node.write_as(alice, gatherings.join, post_id)
+    await deliver(dispatcher)
+    peer.received.clear()
+    await node.write_as(alice, social.block, (await node.read(accounts.known, bert)).id)
+    await deliver(dispatcher)
+    assert ("Leave", doc["id"]) in [(one.type, one.activity["object"]) for one in peer.received]
+    assert await count_of(node, attendance) == 0
+
+
+async def test_a_block_by_somebody_elsewhere_ends_it_without_a_word(
+    node: Node,
+    network: Network,
+    bert: str,
+    bert_here: Viewer,
+    peer: RemotePeer,
+    post: Post,
+    alice: Viewer,
+    dispatcher: Dispatcher,
+) -> None:
+    post_id = await invite(node, alice)
+    await post.arrives(peer, peer.activity("Join", bert, node.urls.post("alice", post_id), number=1))
+    _, theirs = await known_party(node, network, peer, bert)
+    await node.write_as(alice, gatherings.join, theirs)
+    await deliver(dispatcher)
+    peer.received.clear()
+    assert await post.arrives(peer, peer.activity("Block", bert, node.urls.actor("alice"), number=2)) == "done"
+    await deliver(dispatcher)
+    assert [one.type for one in peer.received if one.type in ("Leave", "Reject")] == []
+    assert await count_of(node, attendance) == 0
+
+
+async def test_an_event_that_says_nothing_of_joining_can_be_joined(
+    node: Node, network: Network, peer: RemotePeer, bert: str, alice: Viewer
+) -> None:
+    _, post_id = await known_party(node, network, peer, bert, joinMode=None)
+    assert await node.write_as(alice, gatherings.join, post_id) == ASKED  # until its author answers
+    _, elsewhere = await known_party(
+        node, network, peer, bert, number=2, joinMode=None, externalParticipationUrl="https://tickets.example/1"
+    )
+    with pytest.raises(Invalid, match="at its own page"):
+        await node.write_as(alice, gatherings.join, elsewhere)

@@ -23,6 +23,7 @@ async def test_an_event_is_planned_joined_and_called_off_with_forms(anna: Visito
     await tom.submit(page, f"{address}/join")
     page = await tom.get(address)
     assert "you come" in page.text
+    assert "comes to your event" in (await anna.get("/notifications")).text
     assert "Tom Okafor" in (await anna.get(address)).text
     await tom.submit(page, f"{address}/leave")
     changed = await anna.submit(await anna.get(f"{address}/edit"), f"{address}/edit", place="Hall 4")
