@@ -66,6 +66,11 @@ _WANTED = (
     .order_by(_E.id)
     .limit(20)
 )
+_HELD = (
+    select(emoji)
+    .where(_E.domain == bindparam("of_domain"), or_(_E.file.is_not(None), _E.wanted.is_(True)))
+    .order_by(_E.id)
+)
 _CHANGE = update(emoji).where(_E.id == bindparam("of", type_=Id))
 
 
@@ -268,6 +273,16 @@ def fetched(tx: Tx, emoji_id: int, url: str, image: Image) -> bool:
     still = image.preview if image.animated else None
     tx.execute(_CHANGE.values(file=image.file, still=still, wanted=False, failed_at=None), {"of": emoji_id})
     return True
+
+
+def depart(tx: Tx, domain: str, limit: int = 100) -> bool:
+    """Some pictures of a peer go; True if there were any: call it again. Should it come back, they are fetched anew."""
+    rows = tx.rows(_HELD.limit(limit), {"of_domain": domain}) if domain else ()
+    for row in rows:
+        _retire(tx, row)
+        values = {"file": None, "still": None, "wanted": False, "failed_at": tx.now}
+        tx.execute(_CHANGE.values(**values), {"of": row.id})
+    return bool(rows)
 
 
 def failed(tx: Tx, emoji_id: int, url: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, bindparam, delete, exists, or_, select, update
 
-from node import accounts, db, removal, social
+from node import accounts, db, emoji, removal, social
 from node.runtime import Tx
 from node.schema import (
     account,
@@ -143,4 +143,4 @@ def _content(tx: Tx, domain: str) -> bool:
     if ids:
         tx.execute(_FACELESS, {"ids": ids})
         accounts.index(tx, ids)
-    return bool(ids)
+    return bool(ids) or emoji.depart(tx, domain)

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
@@ -37,7 +38,7 @@ def drawn(markup: str, known: Known) -> Markup:
 
 
 def name(written: str, known: Known) -> Markup:
-    """The same for a name, which is no HTML."""
+    """The same for a name, a warning or an answer of a poll, which are no HTML."""
     return drawn(html.escape(written), known)
 
 
@@ -45,9 +46,11 @@ def path(emoji_id: int) -> str:
     return f"/emojis/{emoji_id}/image"
 
 
-def of_posts(tx: Tx, rows: Iterable[Row[Any]]) -> dict[int, Known]:
-    """By post; no statement where nothing looks like an emoji."""
-    found = emoji.of_posts(tx, {row.id: emoji.codes(row.content) for row in rows})
+def of_posts(
+    tx: Tx, rows: Iterable[Row[Any]], more: Mapping[int, Sequence[str]] = MappingProxyType({})
+) -> dict[int, Known]:
+    """By post, of what its text, its warning and `more` name; no statement where nothing looks like an emoji."""
+    found = emoji.of_posts(tx, {row.id: emoji.codes(row.content, row.spoiler, *more.get(row.id, ())) for row in rows})
     return {post_id: {one.shortcode: one.id for one in some} for post_id, some in found.items()}
 
 

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from markupsafe import Markup
 from sqlalchemy import Row, bindparam, select
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,8 +16,9 @@ from node.polls import MAX_OPTION_LENGTH, MAX_OPTIONS, Asked
 from node.runtime import Tx
 from node.schema import poll, poll_vote
 from node.schema.meta import Id
-from web.pages import answers, moments, visit
+from web.pages import answers, moments, pictured, visit
 from web.pages.moments import Moment
+from web.pages.pictured import Known
 from web.params import Params, path_id, read
 from web.parts import parts_of
 
@@ -45,7 +47,7 @@ _VOTES = (
 class Option:
     """An answer of a poll, with its share of the votes in percent; None if the numbers are not known."""
 
-    title: str
+    title: str | Markup
     share: int | None
     is_mine: bool
 
@@ -61,6 +63,10 @@ class Question:
     is_open: bool
     """The viewer has not voted and may, unless it is their own."""
     voters: int | None
+
+    @property
+    def titles(self) -> list[str]:
+        return [one.title for one in self.options]
 
 
 def of_posts(tx: Tx, ids: Sequence[int]) -> dict[int, Question]:
@@ -89,6 +95,13 @@ def _question(row: Row[Any], mine: Sequence[int], now: int) -> Question:
         is_open=not ended and not mine,
         voters=row.voters_count,
     )
+
+
+def drawn(question: Question | None, known: Known) -> Question | None:
+    """With pictures for the emoji that its answers name."""
+    if question is None or not known:
+        return question
+    return replace(question, options=[replace(one, title=pictured.name(one.title, known)) for one in question.options])
 
 
 def _percent(number: int, total: int) -> int:

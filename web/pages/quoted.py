@@ -13,9 +13,10 @@ from node.db import among
 from node.quotes import State
 from node.runtime import Tx
 from node.schema import post, quote
-from web.pages import moments, people
+from web.pages import moments, people, pictured
 from web.pages.moments import Moment
 from web.pages.people import Face
+from web.pages.pictured import Known
 
 _QUOTES = select(quote.c.post_id, quote.c.state, quote.c.quoted_id).where(among(quote.c.post_id, "ids"))
 _POSTS = select(post.c.id, post.c.author_id, post.c.content, post.c.spoiler, post.c.created_at).where(
@@ -39,7 +40,7 @@ class Quoted:
     author: Face | None = None
     path: str = ""
     content: Markup | None = None
-    spoiler: str = ""
+    warning: Markup | None = None
     sent: Moment | None = None
 
 
@@ -54,7 +55,8 @@ def of_posts(tx: Tx, ids: Sequence[int], linked: Callable[[str], Markup]) -> Map
     shown = [id_ for id_ in wanted if (eyes := seen.get((me, id_))) is not None and not eyes.blocked]
     posts = {row.id: row for row in tx.rows(_POSTS, {"ids": shown})} if shown else {}
     faces = people.faces(tx, [row.author_id for row in posts.values()])
-    found = {row.post_id: _one(tx, row, posts, faces, linked) for row in rows}
+    emoji = pictured.of_posts(tx, posts.values())
+    found = {row.post_id: _one(tx, row, posts, faces, emoji, linked) for row in rows}
     return {id_: one for id_, one in found.items() if one.author is not None or one.words}
 
 
@@ -64,7 +66,12 @@ def without_link(content: str) -> str:
 
 
 def _one(
-    tx: Tx, row: Row[Any], posts: Mapping[int, Row[Any]], faces: Mapping[int, Face], linked: Callable[[str], Markup]
+    tx: Tx,
+    row: Row[Any],
+    posts: Mapping[int, Row[Any]],
+    faces: Mapping[int, Face],
+    emoji: Mapping[int, Known],
+    linked: Callable[[str], Markup],
 ) -> Quoted:
     if row.state != State.ACCEPTED:
         return Quoted(_WORDS.get(row.state, _UNSEEN))
@@ -73,11 +80,11 @@ def _one(
     original = posts.get(row.quoted_id)
     if original is None:
         return Quoted(_UNSEEN)
-    author = faces[original.author_id]
+    author, known = faces[original.author_id], emoji.get(original.id, {})
     return Quoted(
         author=author,
         path=f"{author.path}/{original.id}",
-        content=linked(without_link(original.content)),
-        spoiler=original.spoiler,
+        content=pictured.drawn(linked(without_link(original.content)), known),
+        warning=pictured.name(original.spoiler, known),
         sent=moments.moment(original.created_at, tx.now),
     )

@@ -78,6 +78,8 @@ class Shown:
     content: Markup
     plain: str
     spoiler: str
+    warning: Markup
+    """The same with pictures for its emoji."""
     sensitive: bool
     language: str | None
     pictures: Sequence[Picture]
@@ -160,7 +162,7 @@ class _Around:
         mentions: dict[int, list[Row[Any]]] = {}
         for row in tx.rows(_MENTIONED, {"ids": ids}) if ids else ():
             mentions.setdefault(row.post_id, []).append(row)
-        questions = [row.id for row in rows if row.object_type == "Question"]
+        polls = questioned.of_posts(tx, [row.id for row in rows if row.object_type == "Question"])
         me = tx.viewer.account_id
 
         def mine(statement: Any) -> frozenset[int]:
@@ -169,7 +171,7 @@ class _Around:
         return cls(
             media=media.of_posts(tx, ids),
             mentions=mentions,
-            polls=questioned.of_posts(tx, questions),
+            polls=polls,
             favourited=mine(_FAVOURITED),
             boosted=mine(_BOOSTED),
             bookmarked=mine(_BOOKMARKED),
@@ -177,7 +179,7 @@ class _Around:
             people=frozenset({row.author_id for row in rows} | {one.id for many in mentions.values() for one in many}),
             parents=frozenset(row.in_reply_to_account_id for row in rows if row.in_reply_to_account_id is not None),
             quotes=quoted.of_posts(tx, ids, linked),
-            emoji=pictured.of_posts(tx, rows),
+            emoji=pictured.of_posts(tx, rows, {id_: poll.titles for id_, poll in polls.items()}),
             reactions=pictured.reactions(tx, [row.id for row in rows if row.reactions_count > 0]),
         )
 
@@ -188,7 +190,7 @@ def _shown(tx: Tx, listed: Row[Any], row: Row[Any], faces: Mapping[int, Face], f
     mentions = found.mentions.get(row.id, ())
     quotation = found.quotes.get(row.id)
     written = row.content if quotation is None else quoted.without_link(row.content)
-    content = linked(written, mentions)
+    content, emoji = linked(written, mentions), found.emoji.get(row.id, {})
     return Shown(
         id=row.id,
         anchor=f"post-{listed.id}",
@@ -198,13 +200,14 @@ def _shown(tx: Tx, listed: Row[Any], row: Row[Any], faces: Mapping[int, Face], f
         booster=faces.get(listed.author_id) if listed.boost_of_id is not None else None,
         answers=answers,
         answers_path=f"{answers.path}/{row.in_reply_to_id}" if answers and row.in_reply_to_id else None,
-        content=pictured.drawn(content, found.emoji.get(row.id, {})),
+        content=pictured.drawn(content, emoji),
         plain=to_text(written),
         spoiler=row.spoiler,
+        warning=pictured.name(row.spoiler, emoji),
         sensitive=bool(row.sensitive),
         language=row.language,
         pictures=[_picture(one) for one in found.media.get(row.id, ())],
-        poll=found.polls.get(row.id),
+        poll=questioned.drawn(found.polls.get(row.id), emoji),
         sent=moments.moment(row.created_at, tx.now),
         edited=moments.moment(row.edited_at, tx.now) if row.edited_at else None,
         visibility=Visibility(row.visibility),

@@ -17,6 +17,7 @@ from node.federation.fetching import ROSTER_PATH, PeerGuard
 from node.posts import Draft
 from node.runtime import Node
 from node.schema import account, activity, audit_entry, delivery, follow, job, peer, post, roster
+from node.schema import emoji as emoji_table
 from node.viewer import Viewer
 from tests.support.actors import make_remote
 from tests.support.clocks import Clock
@@ -392,8 +393,13 @@ async def test_what_removed_people_wrote_stays_or_goes_as_the_settings_say(
         await heard(joined, tom, f"<p>{number}</p>")
     ruth = await make_remote(joined, "ruth", domain="field.example")
     await heard(joined, ruth, "<p>99</p>")
+    common = {"shortcode": "pump", "created_at": 0, "updated_at": 0}
+    theirs = [common | {"domain": one, "file": f"{one}.png"} for one in ("sales.example", "field.example")]
+    await joined.write(lambda tx: tx.execute(insert(emoji_table), theirs))
     await take(joined, acme.new(8, OWN, "field.example"))
     await part(joined)
+    pictures = [one.file for one in await rows(joined, select(emoji_table).order_by(emoji_table.c.domain))]
+    assert pictures == ["field.example.png", "sales.example.png" if stays else None]
     assert await written_by(joined, tom) == (45 if stays else 0)
     assert await written_by(joined, ruth) == 1
     row = await joined.read(accounts.get, id_of(tom))

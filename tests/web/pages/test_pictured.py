@@ -3,6 +3,7 @@
 import pytest
 
 from node import emoji, reacting
+from node.polls import Asked
 from tests.node.test_reacting import PICTURE
 from tests.support.posting import say
 from tests.web.conftest import Served
@@ -43,6 +44,24 @@ async def test_a_page_shows_emoji_in_text_and_names(served: Served, anna: Visito
     assert {(one["src"], one["alt"]) for one in drawn} == {(f"/emojis/{emoji_id}/image", ":pump:")}
     assert len(drawn) == 2
     assert ":valve:" in page.text
+
+
+async def test_a_page_shows_emoji_in_warnings_answers_of_polls_and_what_is_quoted(
+    served: Served, anna: Visitor, tom: Visitor
+) -> None:
+    await served.node.write(emoji.add, "pump", PICTURE)
+    asked = Asked((":pump: or <b>", "no"), 3600)
+    poll_id = await say(served.node, anna.viewer, "Which?", spoiler="Mind the :pump: & <i>", poll=asked)
+    page = await tom.get(f"/@anna/{poll_id}")
+    assert len([one for one in page.images() if one.get("class") == "emoji"]) == 2
+    assert "Mind the <img" in tom.last.text
+    assert "&amp; &lt;i&gt;" in tom.last.text
+    assert "or &lt;b&gt;" in tom.last.text
+    quoted_id = await say(served.node, anna.viewer, "The :pump: again")
+    page = await tom.get(f"/@anna/{await say(served.node, anna.viewer, 'See', quoted_id=quoted_id)}")
+    assert len([one for one in page.images() if one.get("class") == "emoji"]) == 1
+    plain = await tom.get(f"/@anna/{await say(served.node, anna.viewer, 'x', spoiler='Mind the :valve:')}")
+    assert "Mind the :valve:" in plain.text
 
 
 async def test_one_reacts_and_takes_it_back_without_script(served: Served, anna: Visitor, tom: Visitor) -> None:
