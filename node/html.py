@@ -111,14 +111,19 @@ _BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 _LOOKS_LIKE_HTML = re.compile(r"</?[A-Za-z][^<>]{0,200}>|&(?:#\d{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,31});")
 _ELEMENT = re.compile(r"<[A-Za-z]")
+_ADDRESS = re.compile(r'(?<=<a) href="([^"]*)"')
+_IGNORED_IN_ADDRESSES = re.compile(r"[\t\n\r]|^[\x00-\x20]+")
+# As browsers read it: any number of slashes, which may lean backwards, then what comes before the host.
+_WITH_USER = re.compile(r"https?:[/\\]*[^/\\?#]*@", re.IGNORECASE)
 _LONE_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def sanitise(markup: str) -> str:
     """Markup from a peer, safe to send to a browser or a client.
 
-    Links keep http and https only; images, forms, scripts and MathML go; headings become bold paragraphs. Running it
-    again changes nothing. Raises Invalid above MAX_HTML characters or MAX_ELEMENTS elements.
+    Links keep http and https only, and lose an address with a user in it, which looks like that of another host
+    (https://bank.example@evil.example); images, forms, scripts and MathML go; headings become bold paragraphs. Running
+    it again changes nothing. Raises Invalid above MAX_HTML characters or MAX_ELEMENTS elements.
     """
     clean = _clean(_bounded(markup), _TAGS | _HEADINGS | _BLOCKS)
     if not _NEEDS_REWRITE.search(clean):
@@ -180,7 +185,7 @@ def _bounded(markup: str) -> str:
 
 
 def _clean(markup: str, tags: frozenset[str]) -> str:
-    return nh3.clean(
+    clean = nh3.clean(
         markup,
         tags=set(tags),
         clean_content_tags=set(_DROPPED_WITH_CONTENT),
@@ -193,3 +198,9 @@ def _clean(markup: str, tags: frozenset[str]) -> str:
         link_rel=_REL,
         strip_comments=True,
     )
+    return _ADDRESS.sub(_without_user, clean) if "@" in clean else clean
+
+
+def _without_user(found: re.Match[str]) -> str:
+    address = _IGNORED_IN_ADDRESSES.sub("", html.unescape(found[1]))
+    return "" if _WITH_USER.match(address) else found[0]

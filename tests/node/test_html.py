@@ -73,6 +73,42 @@ def test_links_to_anything_but_the_web_lose_their_address(href: str) -> None:
     assert sanitise(f'<a href="{href}">x</a>') == f"<a {LINK}>x</a>"
 
 
+@pytest.mark.parametrize(
+    "href",
+    [
+        "https://bank.example@evil.example/",
+        "https://user:password@host.example/x",
+        "https://bank.example&#64;evil.example",
+        "HTTPS://bank.example@evil.example",
+        "https:bank.example@evil.example",
+        "https:///bank.example@evil.example",
+        "https:\\\\bank.example@evil.example",
+        "ht\ntps://bank.example@evil.example",
+        " https://bank.example@evil.example",
+        "https://a@b@evil.example",
+    ],
+)
+def test_a_link_that_looks_like_one_to_another_host_loses_its_address(href: str) -> None:
+    clean = sanitise(f'<a href="{href}">x</a>')
+    assert clean == f"<a {LINK}>x</a>"
+    assert sanitise(clean) == clean
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "https://social.example/@anna",
+        "https://social.example:8443/@anna@other.example",
+        "https://a.example?to=anna@b.example",
+        "https://a.example/#@b",
+        "https://a.example\\@b",
+        "https://a.example/%40b",
+    ],
+)
+def test_an_at_sign_behind_the_host_is_no_user(href: str) -> None:
+    assert f'href="{href}"' in sanitise(f'<p>@anna <a href="{href}">x</a></p>')
+
+
 def test_links_to_the_web_are_kept_and_marked() -> None:
     markup = '<a href="https://a.example/?a=1&amp;b=2" class="mention u-url evil" rel="me" target="_self">x</a>'
     clean = f'<a href="https://a.example/?a=1&amp;b=2" class="mention u-url" {LINK}>x</a>'
