@@ -10,7 +10,7 @@ from sqlalchemy import Select, and_, bindparam, case, or_, select
 
 from activitypub import authority, build, parse, values
 from activitypub.documents import Activity, Post, QuoteAuthorization
-from activitypub.errors import Malformed, Refused
+from activitypub.errors import FetchFailed, Malformed, Refused
 from activitypub.vocabulary import Iri
 from node import accounts, posts, quotes, sight
 from node.errors import NotFound, Unknown
@@ -174,6 +174,9 @@ async def verify(node: Node, network: "Network", payload: Any) -> None:
     Raises FetchFailed, Malformed, Refused, NotFound.
     """
     post_id, stamp_iri = int(payload["post_id"]), payload["stamp"]
+    if payload.get("again"):
+        await _look_again(node, network, stamp_iri)
+        return
     quoted_iri = await node.read(_quoted_iri, post_id)
     if quoted_iri is None:
         return
@@ -185,6 +188,16 @@ async def verify(node: Node, network: "Network", payload: Any) -> None:
         if stamp.iri != stamp_iri:
             raise Refused("a stamp with another id than it was asked for")
     await node.write(believe, post_id, stamp)
+
+
+async def _look_again(node: Node, network: "Network", stamp_iri: str) -> None:
+    """A quote ends whose stamp is gone from its origin."""
+    try:
+        await network.document(stamp_iri)
+    except FetchFailed as error:
+        if not error.gone:
+            raise
+        await node.write(quotes.stamp_gone, stamp_iri)
 
 
 def _quoted_iri(tx: Tx, post_id: int) -> str | None:

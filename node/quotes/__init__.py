@@ -32,6 +32,7 @@ from node.quotes.states import (
     revoke_by_iri,
     set_policy,
     situation,
+    stamp_gone,
     tell_quoters,
 )
 from node.quotes.writing import Chosen, attach, chosen, link_of, linked, narrowed, relinked
@@ -69,6 +70,7 @@ __all__ = [
     "seen",
     "set_policy",
     "situation",
+    "stamp_gone",
     "tell_quoters",
     "to_wire",
 ]

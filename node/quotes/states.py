@@ -176,6 +176,8 @@ def heard(tx: Tx, post_id: int, quoted_iri: str, stamp_iri: str | None) -> None:
         row = situation(tx, post_id)
     if row is None or row.quoted_iri != quoted_iri or row.iri == quoted_iri or tx.urls.is_ours(quoted_iri):
         return
+    if row.state == State.ACCEPTED and stamp_iri is None and row.stamp_iri is not None:
+        ask_to_verify(tx, post_id, row.stamp_iri, again=True)
     if row.state in (State.ACCEPTED, State.DELETED) or (stamp_iri is not None and stamp_iri == row.stamp_iri):
         return
     if row.found_id is not None and row.quoted_author_id == row.author_id:
@@ -200,10 +202,14 @@ def heard_again(tx: Tx, row: Row[Any], new: Any) -> None:
         tx.execute(_POLICY, {"of": row.id, "policy": new.quote_policy})
 
 
-def ask_to_verify(tx: Tx, post_id: int, stamp_iri: str | None) -> None:
-    """Have the quoted post and the stamp fetched; without a stamp to see whether both are by the same author."""
+def ask_to_verify(tx: Tx, post_id: int, stamp_iri: str | None, *, again: bool = False) -> None:
+    """Have the quoted post and the stamp fetched; without a stamp to see whether both are by the same author.
+
+    `again`: a stamp that was believed, and that the quoting post no longer names. It may only be older than the stamp:
+    whether that is gone, its origin knows.
+    """
     digest = hashlib.sha256((stamp_iri or "").encode()).hexdigest()[:32]
-    payload = {"post_id": str(post_id), "stamp": stamp_iri}
+    payload = {"post_id": str(post_id), "stamp": stamp_iri, "again": again}
     tx.enqueue(VERIFY_JOB, payload, dedupe=f"{VERIFY_JOB}:{post_id}:{digest}")
 
 
@@ -228,6 +234,8 @@ def move(tx: Tx, row: Row[Any], state: State, *, stamp: str | None = None) -> bo
         notifications.withdraw(tx, row.quoted_author_id, "quote", row.author_id, post_id=row.post_id)
     tx.execute(_TOUCH, {"ids": [row.post_id]})
     tx.emit("status.update", post_id=row.post_id, account_id=row.author_id)
+    if state == State.REVOKED and row.local:  # who has the quoting post need not be told by the quoted author
+        tx.outgoing.post_updated(tx, row.post_id)
     return True
 
 
@@ -261,6 +269,14 @@ def revoke_by_iri(tx: Tx, stamp_iri: str, actor_iri: str) -> None:
     post_id = tx.scalar(_BY_STAMP, {"iri": stamp_iri})
     row = situation(tx, post_id) if post_id is not None else None
     if row is not None and row.quoted_author_iri == actor_iri and row.state == State.ACCEPTED:
+        move(tx, row, State.REVOKED)
+
+
+def stamp_gone(tx: Tx, stamp_iri: str) -> None:
+    """The origin of a stamp has it no more."""
+    post_id = tx.scalar(_BY_STAMP, {"iri": stamp_iri})
+    row = situation(tx, post_id) if post_id is not None else None
+    if row is not None and row.state == State.ACCEPTED:
         move(tx, row, State.REVOKED)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.running import Person, RunningNode, until
+from tests.system.conftest import Maker
 
 Pair = tuple[RunningNode, RunningNode]
 pytestmark = pytest.mark.timeout(180)
@@ -56,3 +57,29 @@ async def test_a_quote_is_granted_shown_on_both_sides_and_taken_back(two_nodes: 
     assert await reaches(tom, quoting["id"], "revoked") is None
     await eve.call("DELETE", f"/api/v1/statuses/{second['id']}")
     assert await reaches(anna, seen["id"], "deleted") is None
+
+
+async def test_the_end_of_a_consent_reaches_those_who_only_follow_the_quoting_author(make_running_node: Maker) -> None:
+    """The quoted author does not know them: the quoting author's node tells them, and they see for themselves."""
+    engineering, field, sales = (make_running_node(name) for name in ("Engineering", "Field Service", "Sales"))
+    for node in (engineering, field, sales):
+        node.launch()
+    for node in (engineering, field, sales):
+        node.wait_until_up()
+    anna, tom, vera = engineering.person("anna"), field.person("tom"), sales.person("vera")
+    await tom.follow(anna)
+    await anna.follow(tom)
+    await vera.follow(tom)
+    posted = await anna.status("The seal of #pump leaks above 80 °C")
+    copy = await tom.sees(posted["uri"])
+    first = await tom.status("Seen at three customers", quoted_status_id=copy["id"])
+    second = await tom.status("And at a fourth", quoted_status_id=copy["id"])
+    far = [await vera.sees(one["uri"]) for one in (first, second)]
+    for one in far:
+        assert (await reaches(vera, one["id"], "accepted"))["uri"] == posted["uri"]
+
+    there = await anna.sees(first["uri"])
+    await anna.post(f"/api/v1/statuses/{posted['id']}/quotes/{there['id']}/revoke")
+    assert await reaches(tom, first["id"], "revoked") is None
+    assert await reaches(vera, far[0]["id"], "revoked") is None
+    assert (await reaches(vera, far[1]["id"], "accepted"))["uri"] == posted["uri"]

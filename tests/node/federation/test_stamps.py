@@ -313,3 +313,53 @@ async def test_our_policy_is_in_every_note(node: Node, alice: Viewer) -> None:
     actor = "http://eng.example/users/alice"
     public = "https://www.w3.org/ns/activitystreams#Public"
     assert said == {"public": public, "followers": f"{actor}/followers", "nobody": actor}
+
+
+# --- Consent taken back, for those who are not told by the quoted author -------------------------------------------
+
+
+async def test_a_quote_that_no_longer_names_its_stamp_ends_if_the_stamp_is_gone(
+    node: Node, peer: RemotePeer, network: Network, post: Post, bert: str, carl: str
+) -> None:
+    quoted = peer.note(1, bert, "The valve is stuck")
+    note = peer.note(2, carl, "Ha", quote=quoted["id"], quoteAuthorization=f"{peer.base}/stamps/1")
+    given = stamp(peer, quoted, note["id"])
+    await post.arrives(peer, create(peer, note))
+    await run_jobs(node, network)
+    bare = {name: value for name, value in note.items() if name != "quoteAuthorization"}
+    await post.arrives(peer, peer.activity("Update", carl, bare, number=3, to=note["to"]))
+    await run_jobs(node, network)
+    assert await state_of(node, note["id"]) == State.ACCEPTED  # it is there still: what came was only older
+    del peer.documents[given["id"].removeprefix(peer.base)]
+    await post.arrives(peer, peer.activity("Update", carl, bare, number=4, to=note["to"]))
+    await run_jobs(node, network)
+    assert await state_of(node, note["id"]) == State.REVOKED
+
+
+async def test_a_revoked_quote_of_ours_is_told_to_all_who_have_the_post(
+    node: Node,
+    peer: RemotePeer,
+    network: Network,
+    post: Post,
+    alice: Viewer,
+    bert: str,
+    waiting: tuple[Doc, Doc],
+    dispatcher: Dispatcher,
+) -> None:
+    quoted, given = waiting
+    await node.write(
+        quoting.believe,
+        await id_at(node, given["interactingObject"]),
+        QuoteAuthorization(
+            iri=given["id"], author=Iri(bert), quoting=Iri(given["interactingObject"]), quoted=Iri(quoted["id"])
+        ),
+    )
+    await deliver(dispatcher)
+    assert sent(peer, "Update")[-1]["object"]["quoteAuthorization"] == given["id"]
+    peer.received.clear()
+    await post.arrives(peer, peer.activity("Delete", quoted["attributedTo"], given["id"], number=9))
+    await deliver(dispatcher)
+    (update,) = sent(peer, "Update")
+    assert update["object"]["id"] == given["interactingObject"]
+    assert update["object"]["quote"] == quoted["id"]
+    assert update["object"].get("quoteAuthorization") is None
