@@ -136,9 +136,12 @@ def came(tx: Tx, post_id: PostId, said: Post, brought: Activity, visibility: int
 def came_again(
     tx: Tx, post_id: PostId, said: Post, brought: Activity, visibility: int, *, group_id: int | None, changed: bool
 ) -> None:
-    """They sent one that is here: an edit, which is passed on; or it was fetched before it was delivered."""
+    """They sent one that is here: an edit, which is passed on; or it was fetched before it was delivered.
+
+    An edit may also be what names the group first.
+    """
     if group_id is None:
-        if said.in_reply_to is None and brought.type == "Create":
+        if said.in_reply_to is None and (changed or brought.type == "Create"):
             came(tx, post_id, said, brought, visibility, thread_id=None)
         return
     if changed and visibility <= Visibility.UNLISTED and (group := _ours(tx, group_id)) is not None:

@@ -90,6 +90,14 @@ async def test_a_members_post_is_announced_as_a_note_and_as_it_came(
     assert boost.group_id == id_of(pumps)
 
 
+async def test_an_edit_may_name_a_group(node: Node, peer: RemotePeer, pumps: Viewer, member: str, post: Post) -> None:
+    await post.arrives(peer, create(peer, note := peer.note(1, member, "it leaks")))
+    edited = note | {"content": "@pumps it leaks", "updated": "2026-09-21T13:30:00Z", **calling(node)}
+    for number in (2, 3):
+        await post.arrives(peer, peer.activity("Update", member, edited, number=number, to=note["to"]))
+    assert (len(await boosts(node, id_of(pumps))), len(await sent(node, pumps))) == (1, 2)
+
+
 async def test_a_post_is_taken_for_its_audience_too(
     node: Node, peer: RemotePeer, pumps: Viewer, member: str, post: Post
 ) -> None:
