@@ -6,7 +6,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy import delete as sql_delete
 
 from activitypub.audience import Visibility
-from node import accounts, contents, db, notifications, quotes, search, sight, tags, threads
+from node import accounts, contents, db, notifications, quotes, search, sight, tags, takebacks, threads
 from node.bell import EVENT
 from node.errors import NotFound
 from node.ids import PostId
@@ -79,6 +79,7 @@ def remove(tx: Tx, row: Row[Any]) -> None:
     else:
         _announce_end(tx, [row], [], [])
         tx.execute(_UNBOOST, {"of": row.boost_of_id})
+        takebacks.remember(tx, takebacks.BOOST, row.boost_of_id, row.author_id)
         boosted_author = tx.scalar(_AUTHOR, {"of": row.boost_of_id})
         notifications.withdraw(tx, boosted_author, "reblog", row.author_id, post_id=row.boost_of_id)
     if not row.local or (row.boost_of_id is None and _known_to_all(row)):

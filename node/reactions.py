@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Row, Select, Table, bindparam, delete, func, insert, select, update
 
 from activitypub.audience import Visibility
-from node import accounts, db, deletion, drafts, notifications, schema, sight
+from node import accounts, db, deletion, drafts, notifications, schema, sight, takebacks
 from node.accounts.lookup import me
 from node.copies import may_boost, seen_by
 from node.drafts import Audience
@@ -82,6 +82,7 @@ def remove_favourite(tx: Tx, account_id: int, post_id: int) -> bool:
     if favourite_id is None:
         return False
     tx.execute(_UNFAVOURITE, {"of": favourite_id})
+    takebacks.remember(tx, takebacks.FAVOURITE, post_id, account_id)
     tx.execute(_COUNT_FAVOURITE, {"of": post_id, "delta": -1})
     author = tx.scalar(select(post.c.author_id).where(post.c.id == _OF), {"of": post_id})
     notifications.withdraw(tx, author, "favourite", account_id, post_id=post_id)
