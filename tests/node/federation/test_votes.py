@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from activitypub.audience import Visibility
-from activitypub.errors import Refused
+from activitypub.errors import Malformed, Refused
 from activitypub.vocabulary import PUBLIC
 from node import accounts, notifications, posts, social
 from node.federation import render
@@ -75,6 +75,19 @@ async def test_a_vote_delivered_twice_counts_once(
     await post.arrives(peer, doc)
     await post.arrives(peer, {**doc, "id": f"{bert}#again"})
     await post.arrives(peer, vote(peer, bert, question.iri, "Tuesday", 2))
+    assert await numbers(node) == ([1, 0], 1)
+
+
+async def test_votes_come_one_by_one_and_several_at_once_are_refused(
+    node: Node, peer: RemotePeer, bert: str, alice: Viewer, post: Post
+) -> None:
+    """Every known server sends a Create for each choice; which of several objects was signed for would be a guess."""
+    question = await ask(node, alice, Asked(WHEN.options, 3600, multiple=True))
+    both = [vote(peer, bert, question.iri, choice, number) for number, choice in enumerate(WHEN.options, 1)]
+    with pytest.raises(Malformed, match="more than one object"):
+        await post.arrives(peer, both[0] | {"id": f"{bert}#both", "object": [one["object"] for one in both]})
+    assert await numbers(node) == ([0, 0], 0)
+    assert await post.arrives(peer, both[0] | {"object": [both[0]["object"]]}) == "done"
     assert await numbers(node) == ([1, 0], 1)
 
 
