@@ -16,6 +16,7 @@ from node import (
     contents,
     deletion,
     media,
+    narrowing,
     notifications,
     plans,
     quotes,
@@ -193,6 +194,8 @@ def update_remote(tx: Tx, post_id: int, new: RemotePost) -> bool:
     media.store_remote(tx, row.id, row.author_id, new.attachments)
     tallies.edit(tx, row, new)
     plans.lay(tx, row.id, new.plan if row.object_type == plans.KIND else None)
+    if narrowing.is_narrower(row, visibility) and not narrowing.took_effect(tx, row, list(new.mention_ids)):
+        return True
     if new.is_news:
         contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
         quotes.tell_quoters(tx, row.id, row.author_id)

@@ -8,7 +8,7 @@ Everything a listener hears of has passed `visibility.visible_to` for them. What
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from activitypub.audience import Visibility
 from node import db, sight, timelines
+from node.narrowing import NARROWED
 from node.runtime import Tx
 from node.schema import (
     account,
@@ -194,16 +195,22 @@ def _news(tx: Tx, events: Sequence[Row[Any]], listeners: Listeners) -> list[Post
     people = listeners.of_posts()
     if not people:
         return []
-    written = [row for row in events if row.kind in ("update", "status.update")]
-    found = _seen(tx, [row.post_id for row in written], people, listeners)
+    # What became narrower is gone for some, and still there for others.
+    shown = [row for row in events if row.kind in ("update", "status.update") or _is_narrowed(row)]
+    found = _seen(tx, [row.post_id for row in shown], people, listeners)
     gone = _gone(tx, [row for row in events if row.kind == "delete"], people)
     news: list[PostNews] = []
     for row in events:
         if row.kind == "delete":
-            news.append(gone[row.id])
+            kept = found.get(row.post_id) if _is_narrowed(row) else None
+            news.append(gone[row.id] if kept is None else kept.spared(gone[row.id]))
         elif row.kind in ("update", "status.update") and row.post_id in found:
             news.append(found[row.post_id](row.kind))
     return news
+
+
+def _is_narrowed(row: Row[Any]) -> bool:
+    return row.kind == "delete" and bool(row.data.get(NARROWED))
 
 
 class _Found:
@@ -214,6 +221,11 @@ class _Found:
         self._tags = frozenset(tags)
         self.home: set[int] = set()
         self.open: set[int] = set()
+        self.seen_by: set[int] = set()
+
+    def spared(self, gone: PostNews) -> PostNews:
+        """Told to those alone who do not see it any more."""
+        return replace(gone, home=gone.home - self.seen_by, open=gone.open - self.seen_by)
 
     def __call__(self, kind: str) -> PostNews:
         row = self._row
@@ -241,6 +253,7 @@ def _seen(tx: Tx, ids: Sequence[int], people: Sequence[int], listeners: Listener
     found: dict[int, _Found] = {}
     for row in rows:
         one = found.get(row.id) or found.setdefault(row.id, _Found(row, tags.get(row.id, ())))
+        one.seen_by.add(row.who)
         if row.at_home and row.who in home:
             one.home.add(row.who)
         if row.who in open_:

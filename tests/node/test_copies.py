@@ -268,14 +268,15 @@ async def test_an_edit_from_the_future_does_not_block_later_ones(node: Node, clo
 async def test_an_edit_may_narrow_the_audience_but_not_widen_it(node: Node, clock: Clock) -> None:
     anna, far = await make_person(node, "anna"), await make_remote(node)
     root = await say(node, anna, "root")
-    post_id = await heard(node, far, iri=NOTE, in_reply_to_iri=(await row_of(node, root)).iri)
+    called: dict[str, Any] = {"mention_ids": [id_of(anna)]}
+    post_id = await heard(node, far, iri=NOTE, in_reply_to_iri=(await row_of(node, root)).iri, **called)
     for asked, stored, posts_count, replies_count in (
         (Visibility.FOLLOWERS, Visibility.FOLLOWERS, 1, 0),
         (Visibility.PUBLIC, Visibility.FOLLOWERS, 1, 0),
         (Visibility.DIRECT, Visibility.DIRECT, 0, 0),
     ):
         clock.advance(60)
-        await node.write(posts.update_remote, post_id, new(node, far, visibility=asked, edited_at=node.now()))
+        await node.write(posts.update_remote, post_id, new(node, far, visibility=asked, edited_at=node.now(), **called))
         assert (await row_of(node, post_id)).visibility == stored
         assert (await node.read(accounts.get, id_of(far))).posts_count == posts_count
         assert (await row_of(node, root)).replies_count == replies_count
