@@ -28,6 +28,7 @@ from node.federation import (
     parting,
     quoting,
     spread,
+    tagged,
     votes,
 )
 from node.federation.actors import MOVE_JOB
@@ -128,6 +129,7 @@ KINDS: Final[Mapping[str, Work]] = {
     polls.TALLY_JOB: votes.tally,
     spread.MEET_JOB: meet_peer,
     history.READ_JOB: history.read,
+    tagged.READ_JOB: tagged.read,
     conversations.FETCH_JOB: conversations.fetch,
     quotes.VERIFY_JOB: quoting.verify,
     collections.READ_JOB: collections.read,

@@ -16,7 +16,18 @@ from sqlalchemy import delete, select
 
 from node import db, jobs, media, pgbell
 from node.bell import DELIVERY, INBOX, JOB
-from node.federation import delivery, history, inbox, leases, outgoing, recovery, spread, subscriptions
+from node.federation import (
+    conversations,
+    delivery,
+    history,
+    inbox,
+    leases,
+    outgoing,
+    recovery,
+    retractions,
+    spread,
+    subscriptions,
+)
 from node.federation.dispatcher import Dispatcher
 from node.federation.network import Network
 from node.runtime import Node, Tx
@@ -160,6 +171,8 @@ class Worker:
         yield self._keep_up
         yield writing(lambda tx: delivery.expire(tx, CHUNK))
         yield writing(lambda tx: delivery.prune(tx, before=now - SET_ASIDE_DAYS * DAY_MS, limit=CHUNK))
+        yield writing(lambda tx: retractions.prune(tx, before=now - retractions.KEPT_DAYS * DAY_MS, limit=CHUNK))
+        yield writing(lambda tx: conversations.prune(tx, before=now - HOUR_MS, limit=CHUNK))
         if kept.event_hours:
             yield writing(lambda tx: prune_events(tx, before=now - int(kept.event_hours * HOUR_MS)))
         if kept.idempotency_hours:

@@ -24,7 +24,7 @@ from activitypub import signatures
 from activitypub.collections import Cursor, parse_cursor
 from activitypub.vocabulary import AP_TYPE, is_as2
 from node import accounts
-from node.federation import collections, emoji, groups, published, quoting, synchronisation
+from node.federation import collections, emoji, groups, missed, published, quoting, synchronisation
 from node.federation.published import Gone
 from node.federation.signers import Signer
 from node.runtime import Tx
@@ -223,6 +223,9 @@ async def replies(request: Request) -> Response:
 
 
 async def history(request: Request) -> Response:
+    """Public posts, newest first; or, of a peer that was restored, what would have been sent to it `since`."""
+    if (wanted := missed.asked(request.query_params)) is not None:
+        return await _answer(request, missed.collection, wanted)
     return await _answer(request, published.history, _cursor(request))
 
 

@@ -182,3 +182,28 @@ def upgrade() -> None:
         sqlite_where=sa.text("group_id IS NOT NULL"),
         postgresql_where=sa.text("group_id IS NOT NULL"),
     )
+    op.create_table(
+        "retraction",
+        sa.Column("id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("peer_id", id_type(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["peer_id"], ["peer.id"], name=op.f("fk_retraction_peer_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_retraction")),
+    )
+    op.create_index(op.f("ix_retraction_peer_id"), "retraction", ["peer_id"], unique=False)
+    op.create_table(
+        "thread_lookup",
+        sa.Column("conversation_id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("at", id_type(), nullable=False),
+        sa.PrimaryKeyConstraint("conversation_id", name=op.f("pk_thread_lookup")),
+    )
+    op.create_index(op.f("ix_thread_lookup_at"), "thread_lookup", ["at"], unique=False)
+    op.add_column("peer_history", sa.Column("missed", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    op.create_index(
+        "ix_post_edited_at",
+        "post",
+        ["edited_at"],
+        unique=False,
+        sqlite_where=sa.text("edited_at IS NOT NULL AND local"),
+        postgresql_where=sa.text("edited_at IS NOT NULL AND local"),
+    )

@@ -11,17 +11,19 @@ import contextlib
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import Executable, Row, bindparam, delete, select, update
 
 from activitypub import collections, parse, values
 from activitypub.documents import Post
 from activitypub.errors import ProtocolError
 from activitypub.vocabulary import Iri, same_origin
+from node import db
 from node.errors import NodeError, NotFound, Unavailable
 from node.runtime import Node, Tx
-from node.schema import post
+from node.schema import post, thread_lookup
 from node.schema.meta import Id
 from node.threads import Context
 
@@ -47,9 +49,18 @@ _MEMBERS = (
     .limit(ITEMS)
 )
 
+_LOOKED = thread_lookup.c
+_LOOK_AGAIN = (
+    update(thread_lookup)
+    .where(_LOOKED.conversation_id == bindparam("of", type_=Id), _LOOKED.at <= bindparam("before", type_=Id))
+    .values(at=bindparam("at", type_=Id))
+)
+_OLD = select(_LOOKED.conversation_id).where(_LOOKED.at < bindparam("before", type_=Id)).limit(bindparam("limit"))
+_FORGET = delete(thread_lookup).where(_LOOKED.conversation_id.in_(_OLD))
+
 
 class Recent:
-    """Threads that were dealt with within the last ten minutes, by what was done; one per node (`Node.part`)."""
+    """What was asked for within the last ten minutes: spares each process the question. One per node (`Node.part`)."""
 
     def __init__(self) -> None:
         self._until: OrderedDict[tuple[str, int], float] = OrderedDict()
@@ -78,7 +89,21 @@ async def opened(node: Node, thread: Context) -> None:
 
 
 def want(tx: Tx, conversation: int) -> None:
-    tx.enqueue(FETCH_JOB, {"conversation": conversation}, dedupe=f"{FETCH_JOB}:{conversation}")
+    """Have a thread looked up, unless some process of this node did so within ten minutes."""
+    late = {"of": conversation, "at": tx.now, "before": tx.now - int(DEBOUNCE_SECONDS * 1000)}
+    new = {"conversation_id": conversation, "at": tx.now}
+    if tx.execute(_LOOK_AGAIN, late).rowcount or tx.execute(_look(tx.dialect), new).rowcount:
+        tx.enqueue(FETCH_JOB, {"conversation": conversation}, dedupe=f"{FETCH_JOB}:{conversation}")
+
+
+def prune(tx: Tx, *, before: int, limit: int) -> int:
+    """Forget look-ups before `before` (ms); answers how many."""
+    return tx.execute(_FORGET, {"before": before, "limit": limit}).rowcount
+
+
+@cache
+def _look(dialect: str) -> Executable:
+    return db.insert_or_ignore(dialect, thread_lookup, ["conversation_id"])
 
 
 def want_around(tx: Tx, iri: str) -> None:
@@ -90,15 +115,14 @@ def want_around(tx: Tx, iri: str) -> None:
 
 async def fetch(node: Node, network: "Network", payload: Mapping[str, Any]) -> None:
     """The job. Raises FetchFailed, Malformed, Refused if the post that began the thread cannot be had."""
-    conversation, recent = int(payload["conversation"]), node.part(Recent)
+    conversation = int(payload["conversation"])
     root = await node.read(_root, conversation)
-    if root is None or recent.holds("fetched", conversation):
+    if root is None:
         return
     crawl = _Crawl(node, network, conversation)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(SECONDS):
             await (crawl.around_ours() if root.local else crawl.from_root(Iri(root.iri)))
-    recent.add("fetched", conversation)
     await crawl.keep()
 
 

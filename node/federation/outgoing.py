@@ -23,6 +23,7 @@ from node.federation import (
     reacting,
     recipients,
     render,
+    retractions,
     spread,
     subscriptions,
     updating,
@@ -33,13 +34,13 @@ from node.outgoing import Published
 from node.runtime import Tx
 from node.schema import account, block, favourite, follow, mention, post, report
 
-_ACTOR, _TARGET = account.alias("actor"), account.alias("target")
+ACTOR, TARGET = account.alias("actor"), account.alias("target")
 _ENDS = (
-    _ACTOR.c.iri.label("actor_iri"),
-    _ACTOR.c.domain.label("actor_domain"),
-    _TARGET.c.iri.label("target_iri"),
-    _TARGET.c.domain.label("target_domain"),
-    recipients.inbox_of(_TARGET).label("target_inbox"),
+    ACTOR.c.iri.label("actor_iri"),
+    ACTOR.c.domain.label("actor_domain"),
+    TARGET.c.iri.label("target_iri"),
+    TARGET.c.domain.label("target_domain"),
+    recipients.inbox_of(TARGET).label("target_inbox"),
 )
 """Who did it and to whom."""
 
@@ -55,7 +56,7 @@ def _pair(table: Any, actor_column: Any, target_column: Any) -> Any:
     """(row of `table`, who did it and to whom)."""
     return (
         select(table, *_ENDS)
-        .select_from(table.join(_ACTOR, _ACTOR.c.id == actor_column).join(_TARGET, _TARGET.c.id == target_column))
+        .select_from(table.join(ACTOR, ACTOR.c.id == actor_column).join(TARGET, TARGET.c.id == target_column))
         .where(table.c.id == bindparam("id"))
     )
 
@@ -63,15 +64,13 @@ def _pair(table: Any, actor_column: Any, target_column: Any) -> Any:
 _FOLLOW = _pair(follow, follow.c.follower_id, follow.c.target_id)
 _BLOCK = _pair(block, block.c.account_id, block.c.target_id)
 _REPORT = _pair(report, report.c.reporter_id, report.c.target_id)
-_FAVOURITE = (
-    select(favourite, post.c.iri.label("post_iri"), post.c.local_only, *_ENDS)
-    .select_from(
-        favourite.join(post, post.c.id == favourite.c.post_id)
-        .join(_ACTOR, _ACTOR.c.id == favourite.c.account_id)
-        .join(_TARGET, _TARGET.c.id == post.c.author_id)
-    )
-    .where(favourite.c.id == bindparam("id"))
+FAVOURITES = select(favourite, post.c.iri.label("post_iri"), post.c.local_only, *_ENDS).select_from(
+    favourite.join(post, post.c.id == favourite.c.post_id)
+    .join(ACTOR, ACTOR.c.id == favourite.c.account_id)
+    .join(TARGET, TARGET.c.id == post.c.author_id)
 )
+"""Rows that `like` takes."""
+_FAVOURITE = FAVOURITES.where(favourite.c.id == bindparam("id"))
 _ACCOUNT = select(account).where(account.c.id == bindparam("id"))
 _POST_IRIS = select(post.c.iri).where(db.among(post.c.id, "ids"), post.c.local_only.is_(False))
 
@@ -112,6 +111,7 @@ class Federation:
             return
         doc = _undone_boost(tx, row) if row.boost_of_id is not None else _deletion(tx, row)
         delivery.enqueue(tx, doc, actor_id=row.author_id, about=row.iri, key=row.iri, to=to)
+        retractions.keep(tx, doc, to, row.visibility, told_all=not unseen)
 
     def quote_revoked(self, tx: Tx, post_id: int) -> None:
         consent.withdraw(tx, post_id)
@@ -121,15 +121,15 @@ class Federation:
     def favourited(self, tx: Tx, favourite_id: int) -> None:
         row = tx.first(_FAVOURITE, {"id": favourite_id})
         if row is not None and _leaves(row) and not row.local_only:
-            doc = _like(tx, row)
+            doc = like(tx, row)
             _send(tx, doc, row.account_id, about=row.post_iri, key=doc["id"], to=recipients.at(row.target_inbox))
 
     def unfavourited(self, tx: Tx, favourite_id: int) -> None:
         row = tx.first(_FAVOURITE, {"id": favourite_id})
         if row is not None and _leaves(row) and not row.local_only:
-            like = _like(tx, row)
-            doc = build.undo(like, iri=_undo_iri(like["id"]), actor=row.actor_iri, to=[row.target_iri])
-            _send(tx, doc, row.account_id, about=row.post_iri, key=like["id"], to=recipients.at(row.target_inbox))
+            liked = like(tx, row)
+            doc = build.undo(liked, iri=_undo_iri(liked["id"]), actor=row.actor_iri, to=[row.target_iri])
+            _send(tx, doc, row.account_id, about=row.post_iri, key=liked["id"], to=recipients.at(row.target_inbox))
 
     # --- Polls
 
@@ -245,6 +245,7 @@ class Federation:
         delivery.withdraw(tx, actor_id=account_id, about=row.iri, kinds=["Update"], to=to)
         doc = build.delete(row.iri, iri=Iri(f"{row.iri}#delete"), actor=row.iri, to=[PUBLIC])
         _send(tx, doc, account_id, about=row.iri, key=row.iri, to=to)
+        retractions.keep(tx, doc, to, Visibility.PUBLIC)
 
     # --- Reports
 
@@ -343,7 +344,8 @@ def _undone_boost(tx: Tx, row: Row[Any]) -> dict[str, Any]:
     )
 
 
-def _like(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+def like(tx: Tx, row: Row[Any]) -> dict[str, Any]:
+    """The Like of a row of FAVOURITES."""
     iri = row.iri or tx.urls.activity(row.actor_iri, "Like", row.id)
     return build.like(row.post_iri, iri=Iri(iri), actor=row.actor_iri, to=[row.target_iri])
 

@@ -26,24 +26,22 @@ from node.schema import emoji as emoji_table
 from node.schema.meta import Id
 
 _POST = select(post.c.id).where(post.c.iri == bindparam("iri"))
-_ACTOR, _TARGET = account.alias("actor"), account.alias("target")
-_SENT = (
-    select(
-        reaction,
-        post.c.iri.label("post_iri"),
-        post.c.local_only,
-        _ACTOR.c.iri.label("actor_iri"),
-        _ACTOR.c.domain.label("actor_domain"),
-        _TARGET.c.iri.label("target_iri"),
-        recipients.inbox_of(_TARGET).label("target_inbox"),
-    )
-    .select_from(
-        reaction.join(post, post.c.id == reaction.c.post_id)
-        .join(_ACTOR, _ACTOR.c.id == reaction.c.account_id)
-        .join(_TARGET, _TARGET.c.id == post.c.author_id)
-    )
-    .where(reaction.c.id == bindparam("id", type_=Id))
+ACTOR, TARGET = account.alias("actor"), account.alias("target")
+REACTIONS = select(
+    reaction,
+    post.c.iri.label("post_iri"),
+    post.c.local_only,
+    ACTOR.c.iri.label("actor_iri"),
+    ACTOR.c.domain.label("actor_domain"),
+    TARGET.c.iri.label("target_iri"),
+    recipients.inbox_of(TARGET).label("target_inbox"),
+).select_from(
+    reaction.join(post, post.c.id == reaction.c.post_id)
+    .join(ACTOR, ACTOR.c.id == reaction.c.account_id)
+    .join(TARGET, TARGET.c.id == post.c.author_id)
 )
+"""Rows that `like` takes."""
+_SENT = REACTIONS.where(reaction.c.id == bindparam("id", type_=Id))
 _BY_IRI = select(emoji_table).where(emoji_table.c.iri == bindparam("iri"), emoji_table.c.disabled_at.is_(None))
 
 
@@ -146,7 +144,7 @@ def send(tx: Tx, reaction_id: int) -> None:
     """Tell the author of a peer's post. What is of the department, or of ours, goes nowhere."""
     row = _leaving(tx, reaction_id)
     if row is not None:
-        doc = _like(tx, row)
+        doc = like(tx, row)
         to = recipients.at(row.target_inbox)
         delivery.enqueue(tx, doc, actor_id=row.account_id, about=row.post_iri, key=doc["id"], to=to)
 
@@ -154,10 +152,10 @@ def send(tx: Tx, reaction_id: int) -> None:
 def send_undo(tx: Tx, reaction_id: int) -> None:
     row = _leaving(tx, reaction_id)
     if row is not None:
-        like = _like(tx, row)
-        doc = build.undo(like, iri=Iri(f"{like['id']}/undo"), actor=row.actor_iri, to=[row.target_iri])
+        left = like(tx, row)
+        doc = build.undo(left, iri=Iri(f"{left['id']}/undo"), actor=row.actor_iri, to=[row.target_iri])
         to = recipients.at(row.target_inbox)
-        delivery.enqueue(tx, doc, actor_id=row.account_id, about=row.post_iri, key=like["id"], to=to)
+        delivery.enqueue(tx, doc, actor_id=row.account_id, about=row.post_iri, key=left["id"], to=to)
 
 
 def _leaving(tx: Tx, reaction_id: int) -> Any:
@@ -166,7 +164,8 @@ def _leaving(tx: Tx, reaction_id: int) -> Any:
     return row if leaves else None
 
 
-def _like(tx: Tx, row: Any) -> dict[str, Any]:
+def like(tx: Tx, row: Any) -> dict[str, Any]:
+    """The Like, with an emoji, of a row of REACTIONS."""
     iri = row.iri or tx.urls.activity(row.actor_iri, "Like", row.id)
     used = emoji.by_ids(tx, [row.emoji_id]).get(row.emoji_id) if row.emoji_id is not None else None
     content = row.name if used is None else f":{used.shortcode}:"

@@ -1,8 +1,8 @@
 """After a backup was brought back: what peers' people wrote since then is asked for again.
 
 `corridor restore` leaves a mark in the database, which says as of when it is. Peers delivered what came later, and will not
-do so again by themselves; their histories have what was public. Follows that are known on one side only are mended by
-followers synchronisation.
+do so again by themselves; asked, they say what it was (see `missed`). Follows that are known on one side only are mended
+by followers synchronisation.
 """
 
 import structlog
@@ -20,7 +20,7 @@ MARGIN_MS = 3_600_000
 
 
 def catch_up(tx: Tx) -> int:
-    """Have the history of every peer read since the backup, if this database is one; answers of how many. Once."""
+    """Have what every peer sent since the backup read, if this database is one; answers of how many. Once."""
     mark = select(meta.c.value).where(meta.c.key == CATCH_UP_FROM)
     since = tx.scalar(mark)
     if since is None:
@@ -29,6 +29,6 @@ def catch_up(tx: Tx) -> int:
     domains = tx.scalars(select(peer.c.domain).where(peer.c.state == peers.ACTIVE).order_by(peer.c.domain))
     asked = [domain for domain in domains if peers.admits(tx.node, domain)]
     for domain in asked:
-        history.want(tx, domain, int(since) - MARGIN_MS)
+        history.want(tx, domain, int(since) - MARGIN_MS, missed=True)
     log.info("restored from a backup: peers' histories are read", peers=len(asked), since=int(since))
     return len(asked)

@@ -17,7 +17,7 @@ from activitypub.errors import Malformed, Refused
 from activitypub.vocabulary import Iri, host, split
 from node import accounts, db, tags
 from node.errors import NotFound
-from node.federation import delivery, peers, spread
+from node.federation import delivery, peers, spread, tagged
 from node.federation.delivery import Target
 from node.federation.inbound import Inbound
 from node.runtime import Tx
@@ -169,8 +169,14 @@ def on_undo_follow(tx: Tx, inbound: Inbound) -> None:
 
 
 def on_accept(tx: Tx, inbound: Inbound) -> None:
-    """A peer's node will send what we asked for. Only of a Follow that we sent, by the node that it went to."""
-    tx.execute(_ANSWER, {"of": _asked(tx, inbound).id, "to": ACCEPTED})
+    """A peer's node will send what we asked for. Only of a Follow that we sent, by the node that it went to.
+
+    What it has of before is read once, not at each repeated answer.
+    """
+    row = _asked(tx, inbound)
+    tx.execute(_ANSWER, {"of": row.id, "to": ACCEPTED})
+    if row.state != ACCEPTED:
+        tagged.want(tx, _collection(tx, row.domain, row.name))
 
 
 def on_reject(tx: Tx, inbound: Inbound) -> None:

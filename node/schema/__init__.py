@@ -7,7 +7,7 @@ from node.schema.accounts import account, account_key, login
 from node.schema.auth import oauth_app, oauth_code, oauth_token, web_session
 from node.schema.company import peer_history, roster, tag_subscriber, tag_subscription
 from node.schema.emoji import emoji
-from node.schema.federation import activity, delivery, inbox_item, peer, tombstone
+from node.schema.federation import activity, delivery, inbox_item, peer, retraction, thread_lookup, tombstone
 from node.schema.gatherings import attendance, gathering
 from node.schema.groups import group_ban, group_moderator, group_profile
 from node.schema.media import media
@@ -73,11 +73,13 @@ __all__ = [
     "quote",
     "reaction",
     "report",
+    "retraction",
     "roster",
     "tag",
     "tag_follow",
     "tag_subscriber",
     "tag_subscription",
+    "thread_lookup",
     "tombstone",
     "web_session",
 ]

@@ -44,6 +44,7 @@ peer_history = Table(
     Column("peer_id", Id, ForeignKey("peer.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
     Column("next_iri", Text),  # page to read next; NULL: from the start, or done
     Column("until", Millis),  # how far back is wanted
+    Column("missed", Boolean, nullable=False, server_default=text("false")),  # all that was for us, after a restore
     Column("taken", Integer, nullable=False, server_default="0"),
     Column("done", Boolean, nullable=False, server_default=text("false")),
     Column("updated_at", Millis, nullable=False),

@@ -125,3 +125,20 @@ tombstone = Table(
     Column("post_id", Id),  # local posts: so that the page answers 410, not 404
     Column("deleted_at", Millis, nullable=False),
 )
+
+# What was taken back of ours, for peers that lose it with a backup. A narrow post's deletion is one row for each peer that
+# was told; no other may learn that there was something.
+retraction = Table(
+    "retraction",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # from node.ids: by the time of it
+    Column("peer_id", Id, ForeignKey("peer.id", ondelete="CASCADE"), index=True),  # NULL: every chosen peer
+    Column("body", LargeBinary, nullable=False),  # the Delete or Undo as it was sent
+)
+
+thread_lookup = Table(
+    "thread_lookup",
+    metadata,
+    Column("conversation_id", Id, primary_key=True, autoincrement=False),
+    Column("at", Millis, nullable=False, index=True),  # when it was asked for last, by whichever process
+)

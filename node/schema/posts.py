@@ -86,6 +86,13 @@ post = Table(
         sqlite_where=text("visibility = 0 AND boost_of_id IS NOT NULL AND local"),
         postgresql_where=text("visibility = 0 AND boost_of_id IS NOT NULL AND local"),
     ),
+    # What of ours was edited since some time.
+    Index(
+        "ix_post_edited_at",
+        "edited_at",
+        sqlite_where=text("edited_at IS NOT NULL AND local"),
+        postgresql_where=text("edited_at IS NOT NULL AND local"),
+    ),
     Index(
         "ix_post_group_id",
         "group_id",

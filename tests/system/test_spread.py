@@ -134,13 +134,20 @@ async def test_by_subscription_only_those_who_asked_get_a_post(tmp_path: Path, n
     pumps, seals, sales = nodes
     async with running(nodes, spread="subscribed"):
         anna, bert = await pumps.person("anna"), await seals.person("bert")
-        await pumps.say(anna, "#pump before")
+        before = await pumps.say(anna, "#pump before")
+        await pumps.say(anna, "#pump quietly, before", visibility=Visibility.UNLISTED)
+        await pumps.say(anna, "#seal before")
         assert await copies(nodes) == [set(), set(), set()]
 
         await seals.node.write_as(bert, social.follow_tag, "Pump")
         await quiet(nodes)
         assert {row.state for row in await rows_of(seals.node, tag_subscription)} == {"accepted"}
         assert await count_of(pumps.node, tag_subscriber) == await count_of(sales.node, tag_subscriber) == 1
+        # The newest that was written before comes to the node that asked, and nobody is told of it.
+        assert await copies(nodes) == [set(), {before}, set()]
+        assert await count_of(seals.node, notification) == 0
+        assert await count_of(seals.node, event, event.c.kind == "update") == 0
+        await pumps.node.write_as(anna, posts.delete, await pumps.id_of(before))
         tagged = await pumps.say(anna, "#PUMP leaks")
         other = await pumps.say(anna, "#seal holds")
         await pumps.say(anna, "#pump quietly", visibility=Visibility.UNLISTED)

@@ -18,6 +18,7 @@ from node.schema import post as posted
 from node.viewer import Viewer
 from tests.node.federation.conftest import Post, run_jobs
 from tests.support.actors import make_remote
+from tests.support.clocks import Clock
 from tests.support.posting import following, heard, say
 from tests.support.remote_peer import RemotePeer
 from tests.support.rows import count_of, rows_of
@@ -90,9 +91,30 @@ async def test_a_thread_is_looked_up_once_in_ten_minutes(
 
     monkeypatch.setattr(conversations, "DEBOUNCE_SECONDS", 0.0)
     node.part(conversations.Recent).add("asked", root)
-    node.part(conversations.Recent).add("fetched", root)
     await looked_at(node, network, root)
     assert len(peer.fetched) > before
+
+
+async def test_another_process_of_the_node_does_not_look_again_within_ten_minutes(
+    node: Node, network: Network, peer: RemotePeer, bert: str, clock: Clock
+) -> None:
+    root = await network.fetch_post(thread(peer, bert)[0])
+
+    async def asked_by_another() -> int:
+        """What another process stores that has nothing in memory of it."""
+        await node.write(conversations.want, root)
+        waiting = await count_of(node, job, job.c.kind == conversations.FETCH_JOB)
+        await node.write(lambda tx: tx.execute(job.delete()))
+        return waiting
+
+    assert [await asked_by_another() for _ in range(2)] == [1, 0]
+    clock.advance(conversations.DEBOUNCE_SECONDS - 1)
+    assert await asked_by_another() == 0
+    clock.advance(1)
+    assert [await asked_by_another() for _ in range(2)] == [1, 0]
+    now = node.now()
+    assert await node.write(lambda tx: conversations.prune(tx, before=now, limit=10)) == 0
+    assert await node.write(lambda tx: conversations.prune(tx, before=now + 1, limit=10)) == 1
 
 
 async def test_an_answer_out_of_an_unknown_thread_brings_the_thread(
