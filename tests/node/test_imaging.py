@@ -349,7 +349,7 @@ async def test_the_decoder_sees_nothing_of_our_environment(
     while not work.done():
         for worker in workers():
             with suppress(ProcessLookupError, FileNotFoundError):  # it ended just now
-                seen = (Path("/proc") / str(worker) / "environ").read_bytes() or seen
+                seen = (Path("/proc") / str(worker) / "environ").read_bytes()
         await asyncio.sleep(0.005)
     assert isinstance(await work, Stored)
     assert seen is not None
