@@ -12,7 +12,7 @@ from sqlalchemy import Row, Select, bindparam, delete, func, or_, select, update
 
 from node import attending, db, notifications, plans, posts, sight
 from node.accounts.lookup import me
-from node.attending import ACCEPTED, ASKED, COUNT_AFTER_MS, COUNT_JOB, forget
+from node.attending import ACCEPTED, ASKED
 from node.copies import seen_by
 from node.errors import Invalid, NotFound
 from node.ids import PostId
@@ -24,27 +24,6 @@ from node.schema import account, attendance, gathering, post
 from node.schema.meta import Id
 from node.sight import Sight
 from node.viewer import Kind, remote
-
-__all__ = [
-    "ACCEPTED",
-    "ASKED",
-    "COUNT_AFTER_MS",
-    "COUNT_JOB",
-    "Gathering",
-    "cancel",
-    "coming",
-    "create",
-    "decide",
-    "edit",
-    "forget",
-    "get",
-    "guests",
-    "join",
-    "leave",
-    "record_answer",
-    "record_join",
-    "record_leave",
-]
 
 _G, _A = gathering.c, attendance.c
 _OF = bindparam("of", type_=Id)

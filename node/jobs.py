@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, delete, or_, select, update
 
 from activitypub.errors import ProtocolError
 from node import accounts, polls, quotes, removal
+from node.attending import COUNT_JOB
 from node.bell import JOB
 from node.emoji import FETCH_JOB as FETCH_EMOJI_JOB
 from node.errors import NodeError
@@ -35,7 +36,6 @@ from node.federation.actors import MOVE_JOB
 from node.federation.network import Network
 from node.federation.posts import THREAD_JOB
 from node.federation.synchronisation import SYNC_JOB, synchronise
-from node.gatherings import COUNT_JOB
 from node.runtime import Node, Tx
 from node.schema import job
 

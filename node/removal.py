@@ -5,7 +5,7 @@
 
 from sqlalchemy import bindparam, delete, select, update
 
-from node import deletion, gatherings, reacting
+from node import attending, deletion, reacting
 from node.runtime import Tx
 from node.schema import bookmark, favourite, featured_tag, idempotency, pin, post, reaction
 from node.schema.meta import Id
@@ -62,7 +62,7 @@ def _reactions(tx: Tx, account_id: int) -> bool:
 
 
 def _rest(tx: Tx, account_id: int) -> bool:
-    gatherings.forget(tx, account_id)
+    attending.forget(tx, account_id)
     for statement in _REST:
         tx.execute(statement, {"of": account_id})
     return False

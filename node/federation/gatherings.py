@@ -13,7 +13,7 @@ from activitypub import authority, build, values
 from activitypub.documents import Activity
 from activitypub.errors import Refused
 from activitypub.vocabulary import Iri
-from node import accounts, gatherings
+from node import accounts, attending, gatherings
 from node.errors import NotFound
 from node.federation import delivery, recipients
 from node.federation.delivery import Target
@@ -73,11 +73,11 @@ def on_join(tx: Tx, inbound: Inbound) -> None:
     if event is None or guest.domain is None:
         raise NotFound
     state = gatherings.record_join(tx, guest.id, guest.domain, event.id, inbound.iri)
-    if state == gatherings.ASKED:
+    if state == attending.ASKED:
         return
     asked = _join(inbound.iri, guest.iri, inbound.object_iri)
     to = recipients.one(tx, guest.id)
-    _answer(tx, asked, event.author_id, event.author_iri, to, accepted=state == gatherings.ACCEPTED)
+    _answer(tx, asked, event.author_id, event.author_iri, to, accepted=state == attending.ACCEPTED)
 
 
 def on_leave(tx: Tx, inbound: Inbound) -> None:

@@ -187,28 +187,15 @@ def _edited(eyes: Sight, chosen: bool) -> Select[Any]:
     return select(post.c.id).where(_OURS, *changed, *page, told, eyes.visible(post)).order_by(post.c.id).limit(_K)
 
 
-_PAGE_OF_FAVOURITES = (
-    outgoing.FAVOURITES.where(
-        favourite.c.id > _AFTER,
-        favourite.c.id < _BEFORE,
-        outgoing.ACTOR.c.domain.is_(None),
-        outgoing.TARGET.c.domain == _DOMAIN,
-        post.c.local_only.is_(False),
-    )
-    .order_by(favourite.c.id)
-    .limit(_K)
-)
-_PAGE_OF_REACTIONS = (
-    reacting.REACTIONS.where(
-        reaction.c.id > _AFTER,
-        reaction.c.id < _BEFORE,
-        reacting.ACTOR.c.domain.is_(None),
-        reacting.TARGET.c.domain == _DOMAIN,
-        post.c.local_only.is_(False),
-    )
-    .order_by(reaction.c.id)
-    .limit(_K)
-)
+def _for_the_peer(rows: Select[Any], table: FromClause, actor: FromClause, target: FromClause) -> Select[Any]:
+    """A page of what our people gave to posts of people there."""
+    page = (table.c.id > _AFTER, table.c.id < _BEFORE)
+    told = (actor.c.domain.is_(None), target.c.domain == _DOMAIN, post.c.local_only.is_(False))
+    return rows.where(*page, *told).order_by(table.c.id).limit(_K)
+
+
+_PAGE_OF_FAVOURITES = _for_the_peer(outgoing.FAVOURITES, favourite, outgoing.ACTOR, outgoing.TARGET)
+_PAGE_OF_REACTIONS = _for_the_peer(reacting.REACTIONS, reaction, reacting.ACTOR, reacting.TARGET)
 
 
 def _retracted_of(chosen: bool) -> Select[Any]:

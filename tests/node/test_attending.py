@@ -6,8 +6,8 @@ import pytest
 
 from activitypub.documents import Event
 from node import gatherings, notifications, social
+from node.attending import ACCEPTED, ASKED
 from node.errors import NotFound
-from node.gatherings import ACCEPTED, ASKED
 from node.ids import PostId
 from node.paging import Page
 from node.plans import Plan

@@ -9,8 +9,8 @@ import pytest
 from activitypub.audience import Visibility
 from activitypub.documents import Event
 from node import accounts, diagnosis, gatherings, plans, posts, removal, search, social
+from node.attending import ACCEPTED, ASKED
 from node.errors import Forbidden, Invalid, NotFound
-from node.gatherings import ACCEPTED, ASKED
 from node.ids import PostId
 from node.paging import Page
 from node.plans import Plan

@@ -29,8 +29,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from node import gatherings, posts
+from node.attending import ACCEPTED, ASKED
 from node.errors import Invalid
-from node.gatherings import ACCEPTED, ASKED, Gathering
+from node.gatherings import Gathering
 from node.posts import Draft
 from node.runtime import Tx
 from web import identity as api

@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from activitypub.audience import Visibility
 from node import accounts, gatherings, plans, posts
+from node.attending import ACCEPTED, ASKED
 from node.errors import Invalid, NotFound
-from node.gatherings import ACCEPTED, ASKED, Gathering
+from node.gatherings import Gathering
 from node.paging import Page
 from node.posts import Draft
 from node.runtime import Tx

@@ -8,10 +8,10 @@ from activitypub.audience import Visibility
 from activitypub.documents import Event
 from activitypub.errors import Refused
 from node import accounts, gatherings, posts, social
+from node.attending import ACCEPTED, ASKED, COUNT_AFTER_MS
 from node.errors import Invalid, NotFound
 from node.federation.dispatcher import Dispatcher
 from node.federation.network import Network
-from node.gatherings import ACCEPTED, ASKED, COUNT_AFTER_MS
 from node.ids import PostId
 from node.plans import Plan
 from node.posts import Draft
