@@ -192,6 +192,18 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_retraction_peer_id"), "retraction", ["peer_id"], unique=False)
     op.create_table(
+        "takeback",
+        sa.Column("post_id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("account_id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=9), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_takeback_account_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["post_id"], ["post.id"], name=op.f("fk_takeback_post_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("post_id", "account_id", "kind", name=op.f("pk_takeback")),
+    )
+    op.create_index(op.f("ix_takeback_account_id"), "takeback", ["account_id"], unique=False)
+    op.create_table(
         "thread_lookup",
         sa.Column("conversation_id", id_type(), autoincrement=False, nullable=False),
         sa.Column("at", id_type(), nullable=False),

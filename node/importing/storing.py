@@ -235,31 +235,19 @@ def _endorse(
     old = sorted({there.post_id for _, there in endorsed} - new)
     boosted = {tuple(row) for row in tx.rows(_BOOSTED, {"ids": old})} if old else set()
     liked = {tuple(row) for row in tx.rows(_FAVOURITED, {"ids": old})} if old else set()
-    taken_back = _taken_back(tx, endorsed, set(old))
+    taken_back = takebacks.of_posts(tx, old)
     for one, there in endorsed:
         for by in one.boosts:
             pair = there.post_id, by.person.account_id
-            if pair not in boosted and takebacks.name(takebacks.BOOST, *pair) not in taken_back:
+            if pair not in boosted and (takebacks.BOOST, *pair) not in taken_back:
                 rows.boosts.append(_boost(tx, one, there, by, taken, addresses))
                 rows.count_post(by.person.account_id, by.at)
                 rows.counts[there.post_id]["boosts"] += 1
         for by in one.favourites:
             pair = there.post_id, by.person.account_id
-            if pair not in liked and takebacks.name(takebacks.FAVOURITE, *pair) not in taken_back:
+            if pair not in liked and (takebacks.FAVOURITE, *pair) not in taken_back:
                 rows.favourites.append(_favourite_row(tx, one, there, by, taken, addresses))
                 rows.counts[there.post_id]["favourites"] += 1
-
-
-def _taken_back(tx: Tx, endorsed: Sequence[tuple[Ready, _Known]], old: set[int]) -> set[str]:
-    """What people took back after it had been imported."""
-    names = [
-        takebacks.name(kind, there.post_id, by.person.account_id)
-        for one, there in endorsed
-        if there.post_id in old
-        for kind, some in ((takebacks.BOOST, one.boosts), (takebacks.FAVOURITE, one.favourites))
-        for by in some
-    ]
-    return set(tx.scalars(_BURIED, {"iris": names})) if names else set()
 
 
 def _boost(tx: Tx, one: Ready, there: _Known, by: Endorsed, taken: set[int], addresses: Addresses) -> NewPost:

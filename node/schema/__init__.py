@@ -24,6 +24,7 @@ from node.schema.posts import (
     post_link,
     post_tag,
     tag,
+    takeback,
 )
 from node.schema.reactions import bookmark, favourite, pin, quote, reaction
 from node.schema.social import block, featured_tag, follow, mute, tag_follow
@@ -79,6 +80,7 @@ __all__ = [
     "tag_follow",
     "tag_subscriber",
     "tag_subscription",
+    "takeback",
     "thread_lookup",
     "tombstone",
     "web_session",

@@ -199,3 +199,12 @@ imported = Table(
     Column("post_id", Id, nullable=False),
     UniqueConstraint("post_id"),
 )
+
+takeback = Table(
+    "takeback",
+    metadata,
+    Column("post_id", Id, ForeignKey("post.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),  # imported
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("kind", String(9), primary_key=True),  # "boost" or "favourite"
+    Index("ix_takeback_account_id", "account_id"),
+)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from node import accounts, reactions
 from node.runtime import Node
-from node.schema import imported, post, tombstone
+from node.schema import imported, post, takeback
 from node.viewer import person
 from tests.cli.conftest import Corridor, opened
 from tests.support.companies import write
@@ -67,5 +67,5 @@ def test_of_what_was_written_here_nothing_is_remembered(eng: Path, take: Callabl
     acted(node, "anna", reactions.favourite)
     asyncio.run(node.write(lambda tx: tx.execute(imported.delete())))
     acted(node, "anna", reactions.unfavourite)
-    assert asyncio.run(node.read(lambda tx: tx.rows(select(tombstone)))) == []
+    assert asyncio.run(node.read(lambda tx: tx.rows(select(takeback)))) == []
     node.close()
