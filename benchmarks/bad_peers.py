@@ -1,26 +1,21 @@
 """`python -m benchmarks.bad_peers [--pairs N] [--activities N]`: one dead, one hanging, one slow peer among fifty.
 
-One node, in this process, delivers to fifty peers that another process plays with raw asyncio: 47 answer at once, one has
-closed its port, one takes the connection and never answers, one takes a second for each answer. Runs with the three and
-without them alternate; told are the CPU of the node for each delivery to the 47, and when the last of these arrived.
+One node, in this process, delivers to fifty peers that another process plays (benchmarks/playing.py). Runs with the three
+and without them alternate; told are the CPU of the node for each delivery to the 47, and when the last of these arrived.
 """
 
 import argparse
 import asyncio
-import contextlib
-import json
-import socket
 import statistics
-import sys
 import tempfile
 import time
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from sqlalchemy import delete, func, select, update
 
 import migrations
+from benchmarks import playing
+from benchmarks.playing import Played
 from node import accounts, config, viewer
 from node.assembly import open_network, open_node
 from node.bell import DELIVERY
@@ -33,94 +28,25 @@ from node.secrets import create_secret
 from node.worker import Worker
 
 GOOD = 47
-SLOW_SECONDS = 1.0
 LOOK_SECONDS, LOOKS = 0.1, 6000
 """Until the good peers have everything, ten minutes at the most."""
-ANSWER = b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
-
-
-@dataclass
-class Ports:
-    """Where the peers listen; nobody does at `dead`."""
-
-    good: list[int]
-    bad: list[int]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bad_peers", description=__doc__)
     parser.add_argument("--pairs", type=int, default=5, help="runs of either kind")
     parser.add_argument("--activities", type=int, default=20, help="for each peer and run")
-    parser.add_argument("--play", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    asyncio.run(_play() if options.play else _measure(options.pairs, options.activities))
-
-
-# --- The peers ----------------------------------------------------------------------------------------------------
-
-
-async def _play() -> None:
-    """Be the fifty peers: ports on standard output, then for each line of input the time of the last good delivery."""
-    last = [0.0]
-
-    async def peer_that(takes: float) -> asyncio.Server:
-        return await asyncio.start_server(partial(_answer, [0.0] if takes else last, takes), "127.0.0.1", 0)
-
-    good = [await peer_that(0.0) for _ in range(GOOD)]
-    bad = [await peer_that(1e6), await peer_that(SLOW_SECONDS)]
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        dead = closed.getsockname()[1]
-    ports = {"good": [_port(one) for one in good], "bad": [dead, *(_port(one) for one in bad)]}
-    print(json.dumps(ports), flush=True)
-    while await asyncio.to_thread(sys.stdin.readline):
-        print(last[0], flush=True)
-
-
-def _port(server: asyncio.Server) -> int:
-    port: int = server.sockets[0].getsockname()[1]
-    return port
-
-
-async def _answer(
-    last: list[float], seconds: float, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
-    with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-        while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = head.partition(b"content-length:")[2].partition(b"\r\n")[0]
-            await reader.readexactly(int(length or 0))
-            await asyncio.sleep(seconds)
-            last[0] = time.monotonic()
-            writer.write(ANSWER)
-
-
-# --- The node -----------------------------------------------------------------------------------------------------
+    asyncio.run(_measure(options.pairs, options.activities))
 
 
 async def _measure(pairs: int, activities: int) -> None:
-    peers = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.bad_peers", "--play", stdin=-1, stdout=-1
-    )
-    assert peers.stdout is not None
-    assert peers.stdin is not None
-    ports = Ports(**json.loads(await peers.stdout.readline()))
-    try:
+    async with playing.peers(GOOD, bad=True) as played:
         with tempfile.TemporaryDirectory(prefix="corridor-bench-") as folder:
-            await _compare(Path(folder), ports, peers.stdin, peers.stdout, pairs, activities)
-    finally:
-        peers.kill()
-        await peers.wait()
+            await _compare(Path(folder), played, pairs, activities)
 
 
-async def _compare(
-    folder: Path,
-    ports: Ports,
-    ask: asyncio.StreamWriter,
-    answers: asyncio.StreamReader,
-    pairs: int,
-    activities: int,
-) -> None:
+async def _compare(folder: Path, played: Played, pairs: int, activities: int) -> None:
     create_secret(folder)
     federation = {"mode": "open", "allow_loopback": True, "timeout_seconds": 5.0}
     raw = {"node": {"domain": "bench.example", "department": "Bench", "scheme": "http"}, "federation": federation}
@@ -135,12 +61,11 @@ async def _compare(
     worker = Worker(node, network)
     running = asyncio.create_task(worker.run())
     figures: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
-    await _run(node, worker, author, ports, activities, with_bad=False)  # warm
+    await _run(node, worker, author, played, activities, with_bad=False)  # warm
     for number in range(pairs):
         for with_bad in (True, False) if number % 2 else (False, True):
-            begun, cpu = await _run(node, worker, author, ports, activities, with_bad=with_bad)
-            ask.write(b"\n")
-            last = float(await answers.readline()) - begun
+            begun, cpu = await _run(node, worker, author, played, activities, with_bad=with_bad)
+            last = await played.last() - begun
             figures[with_bad].append((cpu * 1000 / (GOOD * activities), last))
             await worker.dispatcher.drain()
             await node.write(_forget)
@@ -161,10 +86,10 @@ async def _compare(
 
 
 async def _run(
-    node: Node, worker: Worker, author: int, ports: Ports, activities: int, *, with_bad: bool
+    node: Node, worker: Worker, author: int, played: Played, activities: int, *, with_bad: bool
 ) -> tuple[float, float]:
     """When it began (monotonic), and the CPU of this process until the good peers had everything."""
-    listening = [*ports.bad, *ports.good] if with_bad else ports.good
+    listening = [*played.bad, *played.good] if with_bad else played.good
     to = [Target(f"http://127.0.0.1:{port}/inbox", f"127.0.0.1:{port}") for port in listening]
 
     def store(tx: Tx) -> None:
@@ -175,7 +100,7 @@ async def _run(
         tx.rings.discard(DELIVERY)
 
     await node.write(store)
-    good = [f"127.0.0.1:{port}" for port in ports.good]
+    good = [f"127.0.0.1:{port}" for port in played.good]
     waits = (
         select(func.count())
         .select_from(delivery_table.join(peer, peer.c.id == delivery_table.c.peer_id))
