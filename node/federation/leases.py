@@ -187,7 +187,8 @@ class Item:
 class Lease:
     """The right to send to one peer, as long as no newer token exists. `failures` are those in a row before it.
 
-    `allowance` is how many may be sent now, these included; None if the peer is left to its own speed.
+    `allowance` is how many may be sent now, these included; None if the peer is left to its own speed. `more`: something
+    may be due beyond these.
     """
 
     peer_id: int
@@ -196,6 +197,7 @@ class Lease:
     failures: int
     items: tuple[Item, ...]
     allowance: int | None = None
+    more: bool = True
 
 
 @dataclass(slots=True)
@@ -240,7 +242,8 @@ def lease(tx: Tx, limit: int) -> list[Lease]:
         allowed = _allowance(tx, taken.ramp_from)
         size = WINDOW if allowed is None else min(WINDOW, allowed)
         items = _probe(tx, candidate.id) if taken.failures else _window(tx, candidate.id, size)
-        leases.append(Lease(candidate.id, candidate.domain, taken.lease_token, taken.failures, items, allowed))
+        more = taken.failures > 0 or len(items) == size
+        leases.append(Lease(candidate.id, candidate.domain, taken.lease_token, taken.failures, items, allowed, more))
     return leases
 
 
@@ -248,11 +251,12 @@ def record(tx: Tx, held: Lease, outcome: Outcome, next_window: int) -> Lease | N
     """Store what became of a window, and hand out the next one of up to `next_window` deliveries (0: give the lease back).
 
     None when there is nothing more to do, or when somebody else has leased the peer meanwhile: then nothing is stored,
-    and what this worker sent will be sent again, which peers recognise by the activity's id.
+    and what this worker sent will be sent again, which peers recognise by the activity's id. After a window that was not
+    full the lease is given back without a further look: what came since then finds the peer free.
     """
     allowed = None if held.allowance is None else held.allowance - len(held.items)
     spent = allowed is not None and allowed <= 0
-    goes_on = next_window > 0 and outcome.paused_until is None and not spent
+    goes_on = held.more and next_window > 0 and outcome.paused_until is None and not spent
     rests_until = tx.now + RAMP_PAUSE_MS if spent and outcome.paused_until is None else outcome.paused_until
     settled = tx.first(
         _SETTLE,
@@ -279,7 +283,8 @@ def record(tx: Tx, held: Lease, outcome: Outcome, next_window: int) -> Lease | N
     size = next_window if allowed is None else min(next_window, allowed)
     items = _window(tx, held.peer_id, size) if settled.paused_at is None else ()
     if items:
-        return Lease(held.peer_id, held.domain, held.token, outcome.failures, items, allowed)
+        more = len(items) == size
+        return Lease(held.peer_id, held.domain, held.token, outcome.failures, items, allowed, more)
     tx.execute(_RELEASE, {"of": held.peer_id, "token": held.token})
     return None
 
