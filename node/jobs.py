@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from activitypub.errors import ProtocolError
-from node import accounts, polls, quotes, removal
+from node import accounts, polls, presence, quotes, removal
 from node.attending import COUNT_JOB
 from node.bell import JOB
 from node.emoji import FETCH_JOB as FETCH_EMOJI_JOB
@@ -58,9 +58,10 @@ _DUE = select(_J.id).where(*_READY).order_by(_J.run_at, _J.id).limit(bindparam("
 _CLAIM = (
     update(job)
     .where(_J.id == bindparam("of"), *_READY)
-    .values(lease_until=bindparam("until"), attempts=_J.attempts + 1)
+    .values(lease_until=bindparam("until"), lease_holder=bindparam("holder"), attempts=_J.attempts + 1)
     .returning(_J.id, _J.kind, _J.payload, _J.attempts)
 )
+_VOID = update(job).where(_J.lease_until > bindparam("now"), presence.is_dead(_J.lease_holder)).values(lease_until=None)
 _DONE = delete(job).where(_J.id == bindparam("of"))
 _AGAIN = (
     update(job)
@@ -158,10 +159,22 @@ def claim(tx: Tx, limit: int) -> list[Job]:
     """Take jobs that are due, for LEASE_MS: then they are anybody's again."""
     claimed = []
     for id_ in tx.scalars(_DUE, {"now": tx.now, "limit": limit}):
-        row = tx.first(_CLAIM, {"of": id_, "now": tx.now, "until": tx.now + LEASE_MS})
+        times = {"now": tx.now, "until": tx.now + LEASE_MS}
+        row = tx.first(_CLAIM, {"of": id_, "holder": tx.node.presence, **times})
         if row is not None:
             claimed.append(Job(row.id, row.kind, row.payload, row.attempts))
     return claimed
+
+
+def release_all(tx: Tx) -> None:
+    """For a process that knows it is the only one: what a killed predecessor had begun is begun anew."""
+    tx.execute(update(job).where(_J.lease_until.is_not(None)).values(lease_until=None))
+
+
+def void_of_the_dead(tx: Tx) -> None:
+    """PostgreSQL: what processes had begun that are no more is anybody's."""
+    if tx.execute(_VOID, {"now": tx.now}).rowcount:
+        tx.ring(JOB)
 
 
 def finish(tx: Tx, done: Job) -> None:

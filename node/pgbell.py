@@ -1,7 +1,7 @@
 """The bell between processes on one PostgreSQL: LISTEN and NOTIFY, debounced.
 
 A lost notification costs a moment and nothing else, since everybody looks by themselves once a second. So a failed
-connection is simply opened anew.
+connection is simply opened anew. The connection that listens is also what shows that this process is alive.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import psycopg
 import structlog
 from sqlalchemy import make_url
 
+from node import presence
 from node.bell import TOPICS
 from node.runtime import Node
 
@@ -65,10 +66,16 @@ class Relay:
     async def _listen(self) -> None:
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
             await connection.execute(f"LISTEN {CHANNEL}")
-            self._node.bell.ring(TOPICS)  # whatever rang while nobody listened
-            async for notice in connection.notifies():
-                if notice.pid not in self._own and notice.payload in TOPICS:
-                    self._node.bell.ring([notice.payload])
+            number = presence.number()
+            await connection.execute("SELECT pg_advisory_lock_shared(%s, %s)", (presence.CLASS, number))
+            self._node.presence = number
+            try:
+                self._node.bell.ring(TOPICS)  # whatever rang while nobody listened
+                async for notice in connection.notifies():
+                    if notice.pid not in self._own and notice.payload in TOPICS:
+                        self._node.bell.ring([notice.payload])
+            finally:
+                self._node.presence = None
 
     async def _tell(self) -> None:
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:

@@ -146,6 +146,8 @@ class Node:
         """Who is on the roster, as this process last read it."""
         self.relay: Callable[[Iterable[str]], None] | None = None
         """Tells other processes which bells rang (PostgreSQL)."""
+        self.presence: int | None = None
+        """The number under which other processes see this one alive (PostgreSQL, `node.presence`)."""
         self._parts: dict[type[Any], Any] = {}
 
     def part(self, kind: type[T]) -> T:

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import delete, select
 
-from node import db, jobs, media, pgbell
+from node import db, jobs, media, pgbell, presence
 from node.bell import DELIVERY, INBOX, JOB
 from node.federation import (
     conversations,
@@ -39,6 +39,8 @@ LOOK_SECONDS = 1.0
 HOUSEKEEPING_SECONDS = 60.0
 STUCK_SECONDS = 60.0
 ROLE_MS, RENEW_SECONDS = 30_000, 10.0
+TAKE_OVER_SECONDS = 2.0
+"""How often one looks whether a process that held something was killed."""
 CHUNK = 500
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 SET_ASIDE_DAYS = 30
@@ -75,6 +77,8 @@ class Worker:
                 tasks.create_task(self._loop(DELIVERY, self._delivery_step))
                 tasks.create_task(self._loop(JOB, self._job_step))
                 tasks.create_task(self._housekeeping())
+                if not self._node.settings.is_sqlite:
+                    tasks.create_task(self._bury())
             await self._finish()
         finally:
             if self._relay is not None:
@@ -100,6 +104,7 @@ class Worker:
         try:
             if self._node.settings.is_sqlite:
                 await self._node.write(leases.release_all)
+                await self._node.write(jobs.release_all)
             await self._network.rosters.look_round()
             await self._node.write(outgoing.greet)
             await self._node.write(recovery.catch_up)
@@ -118,6 +123,18 @@ class Worker:
                 if not busy:
                     await bell.wait(LOOK_SECONDS)
         self._beats.pop(topic, None)
+
+    async def _bury(self) -> None:
+        """Take over from processes that were killed."""
+        while not self._stop.is_set():
+            try:
+                await self._node.write(leases.void_of_the_dead)
+                await self._node.write(jobs.void_of_the_dead)
+            except Exception as error:
+                log.error("cannot take over from processes that are no more", exc_info=error)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TAKE_OVER_SECONDS):
+                    await self._stop.wait()
 
     async def _inbox_step(self) -> bool:
         return await self._role.held() and await self.inbox.step()
@@ -228,13 +245,14 @@ def _remove_files(folder: Path, names: list[str]) -> None:
 
 
 def take_role(tx: Tx, role: str, who: str) -> bool:
-    """Take or keep a role for ROLE_MS. False while somebody else has it."""
-    key, mine = f"role:{role}", f"{who} {tx.now + ROLE_MS}"
+    """Take or keep a role for ROLE_MS. False while somebody else has it, who is not known to be dead."""
+    key, mine = f"role:{role}", f"{who} {tx.now + ROLE_MS} {tx.node.presence or ''}"
     holder = tx.scalar(select(meta.c.value).where(meta.c.key == key))
     if holder is None:
         return tx.execute(db.insert_or_ignore(tx.dialect, meta, ["key"]), {"key": key, "value": mine}).rowcount > 0
-    name, _, until = holder.partition(" ")
-    if name != who and int(until) > tx.now:
+    name, _, rest = holder.partition(" ")
+    until, _, number = rest.partition(" ")
+    if name != who and int(until) > tx.now and not (number and presence.is_gone(tx, int(number))):
         return False
     tx.execute(meta.update().where(meta.c.key == key).values(value=mine))
     return True
@@ -252,15 +270,17 @@ class _Role:
         self._role = role
         self._who = secrets.token_hex(8)
         self._held = node.settings.is_sqlite
-        self._asked_at: float | None = None
+        self._asked: tuple[float, int | None] | None = None
+        """When, and under which number of this process."""
 
     async def held(self) -> bool:
         if self._node.settings.is_sqlite:
             return True
-        now = time.monotonic()
-        if self._asked_at is None or now - self._asked_at >= RENEW_SECONDS:
+        now, number = time.monotonic(), self._node.presence
+        every = RENEW_SECONDS if self._held else TAKE_OVER_SECONDS
+        if self._asked is None or self._asked[1] != number or now - self._asked[0] >= every:
             self._held = await self._node.write(take_role, self._role, self._who)
-            self._asked_at = now
+            self._asked = now, number
         return self._held
 
     async def release(self) -> None:

@@ -210,6 +210,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("conversation_id", name=op.f("pk_thread_lookup")),
     )
     op.create_index(op.f("ix_thread_lookup_at"), "thread_lookup", ["at"], unique=False)
+    op.add_column("peer", sa.Column("lease_holder", id_type(), nullable=True))
+    op.add_column("job", sa.Column("lease_holder", id_type(), nullable=True))
     op.add_column("peer_history", sa.Column("missed", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.create_index(
         "ix_post_edited_at",

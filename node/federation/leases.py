@@ -31,7 +31,8 @@ from sqlalchemy import (
     update,
 )
 
-from node import db
+from node import db, presence
+from node.bell import DELIVERY
 from node.federation import peers
 from node.federation.delivery import TOO_LATE
 from node.runtime import Tx
@@ -67,7 +68,7 @@ _CANDIDATES = (
 _TAKE = (
     update(peer)
     .where(peer.c.id == bindparam("of_peer"), _SENDABLE)
-    .values(lease_token=peer.c.lease_token + 1, lease_until=bindparam("until"))
+    .values(lease_token=peer.c.lease_token + 1, lease_until=bindparam("until"), lease_holder=bindparam("holder"))
     .returning(peer.c.lease_token, peer.c.failures, peer.c.ramp_from)
 )
 # A key waits as a whole: what comes behind a failed activity about the same object may not overtake it.
@@ -165,6 +166,11 @@ _SETTLE = (
     )
     .returning(_P.paused_at, _P.ramp_from)
 )
+_VOID = (
+    update(peer)
+    .where(_P.lease_until > bindparam("now"), presence.is_dead(_P.lease_holder))
+    .values(lease_until=None, lease_token=_P.lease_token + 1)
+)
 _RELEASE = update(peer).where(_P.id == bindparam("of"), _P.lease_token == bindparam("token")).values(lease_until=None)
 
 
@@ -234,9 +240,9 @@ def is_due(tx: Tx) -> bool:
 
 def lease(tx: Tx, limit: int) -> list[Lease]:
     """Lease up to `limit` peers for which something is due, those first that were sent to longest ago."""
-    leases = []
+    leases, held_by = [], {"holder": tx.node.presence}
     for candidate in tx.rows(_CANDIDATES, {"now": tx.now, "limit": limit}):
-        taken = tx.first(_TAKE, {"of_peer": candidate.id, "now": tx.now, "until": tx.now + LEASE_MS})
+        taken = tx.first(_TAKE, {"of_peer": candidate.id, "now": tx.now, "until": tx.now + LEASE_MS, **held_by})
         if taken is None:
             continue
         allowed = _allowance(tx, taken.ramp_from)
@@ -294,6 +300,12 @@ def release_all(tx: Tx) -> None:
     tx.execute(
         update(peer).where(peer.c.lease_until.is_not(None)).values(lease_until=None, lease_token=peer.c.lease_token + 1)
     )
+
+
+def void_of_the_dead(tx: Tx) -> None:
+    """PostgreSQL: void the leases of processes that are no more, while others work on."""
+    if tx.execute(_VOID, {"now": tx.now}).rowcount:
+        tx.ring(DELIVERY)
 
 
 def _allowance(tx: Tx, ramp_from: int | None) -> int | None:

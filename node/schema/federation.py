@@ -27,6 +27,7 @@ peer = Table(
         "lease_token", Id, nullable=False, server_default="0"
     ),  # rises with every lease; results of an older one are void
     Column("lease_until", Millis),
+    Column("lease_holder", Id),  # number of the process (PostgreSQL), see node.presence
     Column("failures", Integer, nullable=False, server_default="0"),  # in a row
     Column("failing_since", Millis),  # when the first of them was
     Column("last_status", Integer),  # what it answered last to a delivery; NULL if that did not reach it

@@ -41,6 +41,7 @@ job = Table(
     Column("dedupe", String(255), unique=True),  # NULL: as many as wanted
     Column("run_at", Millis, nullable=False),
     Column("lease_until", Millis),
+    Column("lease_holder", Id),  # number of the process (PostgreSQL), see node.presence
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text),
     Column("failed_at", Millis),  # given up; kept for the administrator

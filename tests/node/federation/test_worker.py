@@ -5,11 +5,12 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import delete, insert, select
 
-from node import accounts, jobs, keyring, posts, social, worker
+from node import accounts, jobs, keyring, posts, presence, social, worker
 from node.bell import JOB
 from node.errors import NotFound
+from node.federation import leases
 from node.federation.network import Network
 from node.pgbell import Relay
 from node.posts import Draft
@@ -145,6 +146,43 @@ async def test_a_ring_is_heard_in_another_process(node: Node) -> None:
         for relay in relays:
             await relay.stop()
         other.close()
+
+
+@pytest.mark.parametrize("engine_name", ["postgresql"])
+async def test_what_a_killed_process_held_is_anybodys_at_once_and_what_a_live_one_holds_is_not(
+    node: Node, bert: str, alice: Viewer
+) -> None:
+    from node.assembly import open_node
+
+    bert_id = (await node.read(accounts.known, bert)).id
+    await node.write(lambda tx: social.record_follow(tx, bert_id, id_of(alice)))
+    await node.write_as(alice, posts.publish, Draft("on its way"))
+    await node.write(lambda tx: tx.execute(delete(job)))
+    await node.write(lambda tx: tx.enqueue(accounts.KEYS_JOB, {"account_id": 1}))
+    other = open_node(node.settings, clock=node.clock)
+    relay = Relay(other)
+    relay.start()
+    await until(lambda: other.presence is not None)
+    number = other.presence or 0
+    assert len(await other.write(leases.lease, 5)) == 1
+    assert len(await other.write(jobs.claim, 5)) == 1
+    assert await other.write(worker.take_role, "inbox", "other") is True
+
+    async def take_over() -> tuple[int, int, bool]:
+        await node.write(leases.void_of_the_dead)
+        await node.write(jobs.void_of_the_dead)
+        role = await node.write(worker.take_role, "inbox", "this")
+        return len(await node.write(leases.lease, 5)), len(await node.write(jobs.claim, 5)), role
+
+    assert await take_over() == (0, 0, False)
+    await relay.stop()  # its connection ends, as that of a killed process does
+    assert other.presence is None
+    for _ in range(500):
+        if await node.read(presence.is_gone, number):
+            break
+        await asyncio.sleep(0.01)
+    assert await take_over() == (1, 1, True)
+    other.close()
 
 
 # --- Keys
