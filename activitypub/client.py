@@ -192,7 +192,8 @@ class Client:
             # All that httpx itself looks at here is the Location of a redirect, even one that it is not to follow.
             raise FetchFailed(f"{url} redirects to no address", url=url) from error
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise FetchFailed(answers.reason(error, url), url=url, retry=True) from error
+            connected = not isinstance(error, aiohttp.ClientConnectorError | httpx.ConnectError)
+            raise FetchFailed(answers.reason(error, url), url=url, retry=True, connected=connected) from error
 
     async def _document(self, url: str) -> dict[str, Any]:
         document, claimed, final = await self._as2(url)

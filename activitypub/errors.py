@@ -42,7 +42,10 @@ class KeyUnavailable(ProtocolError):
 
 
 class FetchFailed(ProtocolError):
-    """`status`: of the answer, if there was one; `gone`: 404 or 410; `retry_after`: seconds asked for."""
+    """`status`: of the answer, if there was one; `gone`: 404 or 410; `retry_after`: seconds asked for.
+
+    `connected`: False if there was not even a connection, so that it is not about what was asked or sent.
+    """
 
     def __init__(
         self,
@@ -53,9 +56,11 @@ class FetchFailed(ProtocolError):
         retry: bool = False,
         gone: bool = False,
         retry_after: float | None = None,
+        connected: bool = True,
     ) -> None:
         super().__init__(message)
         self.url = url
+        self.connected = connected
         self.status = status
         self.retry = retry
         self.gone = gone

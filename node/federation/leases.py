@@ -8,8 +8,8 @@ Failures are of two kinds. A peer that cannot be reached, or answers nothing but
 counts, nothing of it is sent before `peer.next_attempt_at`, and the deliveries themselves stay due. An activity that
 fails while others pass has its own back-off, and is set aside when it keeps failing.
 
-A peer that comes back after its breaker was open gets a few a second first, and twice as many every ten seconds, until
-it is left to its own speed (`release_rate`).
+A peer that comes back after a minute or more (`peers.RAMP_AFTER_MS`) gets a few a second first, and twice as many every
+ten seconds, until it is left to its own speed (`release_rate`). One that was merely started anew is sent what waits at once.
 """
 
 from collections.abc import Sequence
@@ -145,8 +145,8 @@ _LATER = update(delivery).where(_D.id == bindparam("of")).values(next_at=bindpar
 _ASIDE = (
     update(delivery).where(_D.id == bindparam("of")).values(set_aside_at=bindparam("at"), last_error=bindparam("error"))
 )
-# The breaker was open, and now something was taken.
-_IS_BACK = and_(_P.failures >= peers.BREAKER_OPENS, bindparam("failed", type_=Integer) == 0)
+# The breaker was open for long, and now something was taken.
+_IS_BACK = and_(peers.WAS_AWAY, bindparam("failed", type_=Integer) == 0)
 _SETTLE = (
     update(peer)
     .where(peer.c.id == bindparam("of"), peer.c.lease_token == bindparam("token"))
@@ -272,6 +272,7 @@ def record(tx: Tx, held: Lease, outcome: Outcome, next_window: int) -> Lease | N
             "until": tx.now + LEASE_MS if goes_on else None,
             "failed": outcome.failures,
             "now": tx.now,
+            "away_since": tx.now - peers.RAMP_AFTER_MS,
             "at": rests_until,
             "error": outcome.error,
             "reached": outcome.tried,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, bindparam, case, func, or_, select, true, update
+from sqlalchemy import BigInteger, ColumnElement, Row, and_, bindparam, case, func, or_, select, true, update
 
 from activitypub.errors import Malformed, Refused
 from activitypub.vocabulary import normal_authority
@@ -31,6 +31,11 @@ BREAKER_OPENS = 5
 """Failures of a peer in a row."""
 RAMP_MS = 70_000
 """How long after an outage what waits is released slowly, see `leases.release_rate`."""
+RAMP_AFTER_MS = 60_000
+"""After an absence shorter than this little waits, and a peer that was only started anew takes it at full speed."""
+
+WAS_AWAY = and_(peer.c.failures >= BREAKER_OPENS, peer.c.failing_since <= bindparam("away_since", type_=BigInteger))
+"""For an UPDATE that ends an outage: it was long enough that what waits is released slowly."""
 
 _BY_DOMAIN = select(peer.c.id, peer.c.domain, peer.c.state).where(db.among(peer.c.domain, "domains"))
 _ONE = select(peer.c.id, peer.c.domain, peer.c.state, peer.c.failures, peer.c.paused_at).where(
@@ -49,7 +54,7 @@ _HEARD_FROM = (
     .values(
         failures=0,
         failing_since=None,
-        ramp_from=case((peer.c.failures >= BREAKER_OPENS, bindparam("at")), else_=peer.c.ramp_from),
+        ramp_from=case((WAS_AWAY, bindparam("at")), else_=peer.c.ramp_from),
         # A peer that lives, but asked for time (Retry-After), still gets it.
         next_attempt_at=case((peer.c.failures > 0, None), else_=peer.c.next_attempt_at),
         state=case((peer.c.state == GONE, ACTIVE), else_=peer.c.state),
@@ -187,7 +192,7 @@ def heard_from(tx: Tx, domain: str) -> None:
 
     Writes only when there is something to change, since this runs for every activity that arrives.
     """
-    if tx.execute(_HEARD_FROM, {"of": domain, "at": tx.now}).rowcount:
+    if tx.execute(_HEARD_FROM, {"of": domain, "at": tx.now, "away_since": tx.now - RAMP_AFTER_MS}).rowcount:
         tx.ring(DELIVERY)
 
 

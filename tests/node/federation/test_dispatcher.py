@@ -203,6 +203,30 @@ async def test_a_breaker_closes_as_soon_as_the_peer_sends_something_valid(
     assert (await peer_row(node, peer)).failures == 0
 
 
+async def test_a_peer_that_is_started_anew_in_the_middle_of_a_window_gets_the_rest_as_soon_as_it_is_back(
+    node: Node, peer: RemotePeer, alice: Viewer, dispatcher: Dispatcher, clock: Clock
+) -> None:
+    """What found no connection failed for no fault of its own: it neither waits nor loses a try."""
+    port = peer.port
+
+    def goes_away(delivery: Delivery) -> web.Response:
+        if len(peer.received) == 3:
+            stopping.append(asyncio.create_task(peer.stop()))
+        return web.Response(status=202, headers={"Connection": "close"})
+
+    stopping: list[asyncio.Task[None]] = []
+    peer.respond = goes_away
+    await queue(node, alice, peer, *"abcdefgh", key="same")
+    await deliver(dispatcher)
+    left = [(row.next_at <= node.now(), row.attempts, row.last_error) for row in await waiting(node)]
+    assert 0 < len(left) <= 4
+    assert set(left) == {(True, 0, None)}
+    await peer.start(port=port)
+    clock.advance(2)
+    await deliver(dispatcher)
+    assert names(peer) == list("abcdefgh")
+
+
 class Watched(Dispatcher):
     """Remembers how large the windows were."""
 
@@ -250,12 +274,30 @@ async def test_a_peer_that_greets_after_an_outage_is_released_to_slowly_as_well(
     node: Node, peer: RemotePeer, alice: Viewer, network: Network, clock: Clock
 ) -> None:
     await queue(node, alice, peer, *(str(number) for number in range(40)))
-    later = node.now() + 3_600_000
-    await node.write(lambda tx: tx.execute(update(peer_table).values(failures=7, next_attempt_at=later)))
+    await _was_away(node, peers.RAMP_AFTER_MS)
     await node.write(peers.heard_from, peer.domain)
     assert (await node.read(peers.state_of, peer.domain)).breaker == "ramp"
     await deliver(Watched(node, network))
     assert len(peer.received) == leases.RAMP_RATE
+
+
+@pytest.mark.parametrize("greets", [True, False])
+async def test_a_peer_that_was_only_started_anew_gets_all_at_once(
+    node: Node, peer: RemotePeer, alice: Viewer, network: Network, greets: bool
+) -> None:
+    await queue(node, alice, peer, *(str(number) for number in range(40)))
+    await _was_away(node, peers.RAMP_AFTER_MS - 1000, until=3_600_000 if greets else 0)
+    if greets:
+        await node.write(peers.heard_from, peer.domain)
+    await deliver(Watched(node, network))
+    assert len(peer.received) == 40
+    assert (await node.read(peers.state_of, peer.domain)).breaker == "closed"
+
+
+async def _was_away(node: Node, for_ms: int, until: int = 3_600_000) -> None:
+    """Of the only peer: its breaker opened so long ago, and the next probe is due after `until` ms."""
+    values = {"failures": 7, "failing_since": node.now() - for_ms, "next_attempt_at": node.now() + until}
+    await node.write(lambda tx: tx.execute(update(peer_table).values(**values)))
 
 
 @pytest.mark.parametrize(
