@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from node import config
 from node.assembly import open_node
@@ -65,7 +64,7 @@ def cluster() -> Iterator[postgres.Cluster]:
 @pytest.fixture(scope="session")
 def postgres_template(cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Name of a migrated database that tests copy."""
-    _administer(cluster, "CREATE DATABASE template_corridor")
+    cluster.administer("CREATE DATABASE template_corridor")
     settings = make_settings(tmp_path_factory.mktemp("pg"), database_url=cluster.url("template_corridor"))
     _migrate(settings)
     return "template_corridor"
@@ -89,14 +88,13 @@ def new_database_url(request: pytest.FixtureRequest) -> Iterator[Callable[[str, 
             return f"sqlite:///{folder}/corridor.db"
         server: postgres.Cluster = request.getfixturevalue("cluster")
         template = request.getfixturevalue("postgres_template")
-        name = f"t{os.getpid()}_{next(_COUNTER)}"
-        _administer(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+        name = postgres.take(server, template)
         made.append(name)
         return server.url(name)
 
     yield make
     for name in made:
-        _administer(request.getfixturevalue("cluster"), f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        postgres.give_back(request.getfixturevalue("cluster"), name, request.getfixturevalue("postgres_template"))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -143,19 +141,3 @@ def _migrate(settings: Settings) -> None:
     import migrations
 
     migrations.upgrade(settings)
-
-
-def _administer(cluster: postgres.Cluster, statement: str) -> None:
-    engine = create_engine(cluster.url(), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
-
-
-def _numbers() -> Iterator[int]:
-    number = 0
-    while True:
-        yield (number := number + 1)
-
-
-_COUNTER = _numbers()

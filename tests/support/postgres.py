@@ -9,8 +9,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
 
 from tests.support.ports import free_port
 
@@ -28,9 +35,25 @@ class Cluster:
     folder: Path
     port: int
     process: "subprocess.Popen[bytes]"
+    unused: list[str] = field(default_factory=list)
+    """Migrated databases without a row, see `take`."""
+    made: int = 0
+    shape: tuple[Any, ...] | None = None
+    """Of their schema, see `give_back`."""
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql+psycopg://corridor@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def connection(self, database: str = "postgres") -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+        address = f"host=127.0.0.1 port={self.port} user=corridor dbname={database}"
+        with psycopg.connect(address, autocommit=True) as opened:
+            yield opened
+
+    def administer(self, statement: LiteralString, *names: str) -> None:
+        """`{}` in the statement stands for a name."""
+        with self.connection() as opened:
+            opened.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGINT)  # its "fast" shutdown: SIGTERM would wait for clients
@@ -87,16 +110,82 @@ def _run(user: pwd.struct_passwd | None, *command: str) -> None:
 
 
 def _wait(cluster: Cluster) -> None:
-    import time
-
-    import psycopg
-
     for _ in range(200):
         if cluster.process.poll() is not None:
             raise RuntimeError("PostgreSQL did not start")
         try:
-            psycopg.connect(f"host=127.0.0.1 port={cluster.port} user=corridor dbname=postgres").close()
-            return
+            with cluster.connection():
+                return
         except psycopg.OperationalError:
             time.sleep(0.05)
     raise RuntimeError("PostgreSQL did not answer within 10 s")
+
+
+# --- Databases that are used again: making one takes ten times as long as emptying it
+
+FEW_ROWS = 2000
+"""What is left in a database with more of them would be in the way of the next test's plans."""
+_SHAPE = """
+    SELECT (SELECT version_num FROM alembic_version), count(*), sum(hashtext(format('%s %s %s', relname, attname, atttypid)))
+    FROM pg_class
+    JOIN pg_namespace n ON n.oid = relnamespace AND nspname = 'public' JOIN pg_attribute ON attrelid = pg_class.oid
+"""
+_OTHERS = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' ORDER BY 1"
+_RESTART = """
+    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false) FROM pg_sequences
+    WHERE last_value IS NOT NULL
+"""
+
+
+def take(cluster: Cluster, template: str) -> str:
+    """The name of an empty database with the template's schema."""
+    if cluster.unused:
+        return cluster.unused.pop()
+    cluster.made += 1
+    name = f"t{cluster.made}"
+    cluster.administer("CREATE DATABASE {} TEMPLATE {}", name, template)
+    return name
+
+
+def give_back(cluster: Cluster, name: str, template: str) -> None:
+    """To be taken again, unless it is gone, its schema was changed, or too much is in it."""
+    if _was_emptied(cluster, name, template):
+        cluster.unused.append(name)
+    else:
+        cluster.administer("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+def _was_emptied(cluster: Cluster, name: str, template: str) -> bool:
+    try:
+        with cluster.connection(name) as opened, opened.transaction():
+            opened.execute("SET LOCAL lock_timeout = '2s'")
+            opened.execute("SET LOCAL session_replication_role = replica")  # foreign keys are not looked at
+            opened.execute(_OTHERS)
+            if opened.execute(_SHAPE).fetchone() != _shape(cluster, template):
+                return False
+            rows = sum(
+                opened.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table))).rowcount
+                for table in _filled(opened)
+            )
+            opened.execute(_RESTART)
+    except psycopg.Error:
+        return False
+    return rows <= FEW_ROWS
+
+
+def _shape(cluster: Cluster, template: str) -> tuple[Any, ...] | None:
+    if cluster.shape is None:
+        with cluster.connection(template) as opened:
+            cluster.shape = opened.execute(_SHAPE).fetchone()
+    return cluster.shape
+
+
+def _filled(opened: "psycopg.Connection[tuple[Any, ...]]") -> list[str]:
+    """The tables with rows, in one question."""
+    tables = [str(row[0]) for row in opened.execute(_TABLES)]
+    each = (sql.SQL("EXISTS (SELECT FROM {})").format(sql.Identifier(table)) for table in tables)
+    found = opened.execute(sql.SQL("SELECT ") + sql.SQL(", ").join(each)).fetchone() or ()
+    return [table for table, has_rows in zip(tables, found, strict=True) if has_rows]

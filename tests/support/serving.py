@@ -42,7 +42,12 @@ def listen() -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the test runner's signal handlers alone."""
+    """Leaves the test runner's signal handlers alone, and looks for its end twenty times as often."""
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # makes the headers that all answers have
+        while not self.should_exit:
+            await asyncio.sleep(0.005)
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]
