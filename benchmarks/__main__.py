@@ -37,12 +37,12 @@ streams_per_account = 0
 
 # scenario, figure of the harness, what it is, aim of this release
 AIMS = [
-    ("inbox", "cpu_ms_per_activity", "inbox activity, CPU ms", 3.0),
+    ("inbox", "cpu_ms_per_activity", "inbox activity, CPU ms", 2.0),
     ("post", "c1_cpu_ms_per_post", "local post, one connection, CPU ms", 4.0),
     ("post", "c8_cpu_ms_per_post", "local post, eight connections, CPU ms", 4.0),
     ("home", "c1_cpu_ms_per_request", "home timeline of 40, one connection, CPU ms", 2.0),
     ("home", "c16_cpu_ms_per_request", "home timeline of 40, sixteen connections, CPU ms", 2.0),
-    ("fanout", "cpu_ms_per_delivery", "delivery (RSA), CPU ms", 2.5),
+    ("fanout", "cpu_ms_per_delivery", "delivery (RSA), CPU ms", 1.5),
     ("stream", "inbox_p50_ms", "federated event to the socket, median ms", 15.0),
     ("stream", "local_p50_ms", "local event to the socket, median ms", 15.0),
     ("idle", "start_rss_mib", "resident memory after start, MiB", 120.0),
