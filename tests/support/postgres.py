@@ -126,7 +126,7 @@ def _wait(cluster: Cluster) -> None:
 FEW_ROWS = 2000
 """What is left in a database with more of them would be in the way of the next test's plans."""
 _SHAPE = """
-    SELECT (SELECT version_num FROM alembic_version), count(*), sum(hashtext(format('%s %s %s', relname, attname, atttypid)))
+    SELECT (SELECT version_num FROM alembic_version), count(*), sum(hashtext(concat_ws(' ', relname, attname, atttypid)))
     FROM pg_class
     JOIN pg_namespace n ON n.oid = relnamespace AND nspname = 'public' JOIN pg_attribute ON attrelid = pg_class.oid
 """
