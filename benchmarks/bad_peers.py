@@ -1,4 +1,6 @@
-"""`python -m benchmarks.bad_peers [--pairs N] [--activities N]`: one dead, one hanging, one slow peer among fifty.
+"""`python -m benchmarks.bad_peers [--engine postgresql] [--pairs N] [--activities N]`: three bad peers among fifty.
+
+One is dead, one hangs, one is slow.
 
 One node, in this process, delivers to fifty peers that another process plays (benchmarks/playing.py). Runs with the three
 and without them alternate; told are the CPU of the node for each delivery to the 47, and when the last of these arrived.
@@ -14,7 +16,7 @@ from pathlib import Path
 from sqlalchemy import delete, func, select, update
 
 import migrations
-from benchmarks import playing
+from benchmarks import databases, playing
 from benchmarks.playing import Played
 from node import accounts, config, viewer
 from node.assembly import open_network, open_node
@@ -34,23 +36,25 @@ LOOK_SECONDS, LOOKS = 0.1, 6000
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bad_peers", description=__doc__)
+    databases.add_engine(parser)
     parser.add_argument("--pairs", type=int, default=5, help="runs of either kind")
     parser.add_argument("--activities", type=int, default=20, help="for each peer and run")
     options = parser.parse_args()
-    asyncio.run(_measure(options.pairs, options.activities))
+    with databases.server(options.engine) as cluster, tempfile.TemporaryDirectory(prefix="corridor-bench-") as folder:
+        url = databases.make(cluster, Path(folder, "node"))
+        asyncio.run(_measure(Path(folder, "node"), url, options.pairs, options.activities))
 
 
-async def _measure(pairs: int, activities: int) -> None:
+async def _measure(home: Path, url: str, pairs: int, activities: int) -> None:
     async with playing.peers(GOOD, bad=True) as played:
-        with tempfile.TemporaryDirectory(prefix="corridor-bench-") as folder:
-            await _compare(Path(folder), played, pairs, activities)
+        await _compare(home, url, played, pairs, activities)
 
 
-async def _compare(folder: Path, played: Played, pairs: int, activities: int) -> None:
-    create_secret(folder)
+async def _compare(home: Path, url: str, played: Played, pairs: int, activities: int) -> None:
+    create_secret(home)
     federation = {"mode": "open", "allow_loopback": True, "timeout_seconds": 5.0}
     raw = {"node": {"domain": "bench.example", "department": "Bench", "scheme": "http"}, "federation": federation}
-    settings = config.parse(raw, home=folder)
+    settings = config.parse(raw | {"database": {"url": url}}, home=home)
     migrations.upgrade(settings)
     node = open_node(settings)
     await node.write(accounts.create_node_actor)

@@ -10,15 +10,16 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, insert, text, update
+from sqlalchemy import insert, text, update
 
 import migrations
 from activitypub import parse
+from benchmarks import databases
 from node import accounts, config, posts, social, viewer
 from node.assembly import open_node
 from node.federation import delivery, leases
@@ -46,34 +47,16 @@ class Side:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.full_queue", description=__doc__)
-    parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
+    databases.add_engine(parser)
     parser.add_argument("--queued", type=int, default=100_000)
     options = parser.parse_args()
-    cluster = postgres.start(durable=True) if options.engine == "postgresql" else None
-    try:
-        with tempfile.TemporaryDirectory(prefix="corridor-bench-") as folder:
-            urls = _databases(Path(folder), cluster)
-            asyncio.run(_measure(Path(folder), urls, options.queued))
-    finally:
-        if cluster is not None:
-            cluster.stop()
+    with databases.server(options.engine) as cluster, tempfile.TemporaryDirectory(prefix="corridor-bench-") as folder:
+        asyncio.run(_measure(Path(folder), cluster, options.queued))
 
 
-def _databases(folder: Path, cluster: postgres.Cluster | None) -> Iterator[str]:
-    for name in ("empty", "full"):
-        (folder / name).mkdir()
-        if cluster is None:
-            yield f"sqlite:///{folder}/{name}/corridor.db"
-            continue
-        engine = create_engine(cluster.url(), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE bench_{name}"))
-        engine.dispose()
-        yield cluster.url(f"bench_{name}")
-
-
-async def _measure(folder: Path, urls: Iterator[str], queued: int) -> None:
-    empty, full = [await _side(folder / name, name, url) for name, url in zip(("empty", "full"), urls, strict=True)]
+async def _measure(folder: Path, cluster: postgres.Cluster | None, queued: int) -> None:
+    homes = [folder / name for name in ("empty", "full")]
+    empty, full = [await _side(home, home.name, databases.make(cluster, home)) for home in homes]
     await full.node.write(_fill, full.author, queued)
     for side in (empty, full):
         await side.node.write(lambda tx: tx.execute(text("ANALYZE")))

@@ -11,15 +11,14 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import create_engine, func, insert, select, text
+from sqlalchemy import func, insert, select
 
 import migrations
 from activitypub import parse
-from benchmarks import floors, playing
+from benchmarks import databases, floors, playing
 from benchmarks.playing import Played
 from node import accounts, config, posts, social, viewer
 from node.assembly import open_network, open_node
@@ -51,24 +50,20 @@ class Side:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.signed_delivery", description=__doc__)
-    parser.add_argument("--engine", choices=["sqlite", "postgresql"], default="sqlite")
+    databases.add_engine(parser)
     parser.add_argument("--pairs", type=int, default=15, help="posts of either node")
     options = parser.parse_args()
     before = floors.measure()
-    cluster = postgres.start(durable=True) if options.engine == "postgresql" else None
-    try:
+    with databases.server(options.engine) as cluster:
         sides = asyncio.run(_measure(cluster, options.pairs))
-    finally:
-        if cluster is not None:
-            cluster.stop()
     _tell(sides, before, floors.measure())
 
 
 async def _measure(cluster: postgres.Cluster | None, pairs: int) -> list[Side]:
     with tempfile.TemporaryDirectory(prefix="corridor-bench-") as folder:
         async with playing.peers(HOSTS) as played:
-            urls = _databases(Path(folder), cluster)
-            sides = [await _side(Path(folder), name, next(urls), played) for name in ("rsa", "ed25519")]
+            homes = [Path(folder, name) for name in ("rsa", "ed25519")]
+            sides = [await _side(home, databases.make(cluster, home), played) for home in homes]
             for number in range(-2, pairs):  # the first two warm up
                 for side in sides if number % 2 else reversed(sides):
                     cpu_ms = await _publish(side)
@@ -92,21 +87,8 @@ def _tell(sides: list[Side], before: dict[str, list[float]], after: dict[str, li
     print(f"ed25519 to rsa, turn by turn: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
-def _databases(folder: Path, cluster: postgres.Cluster | None) -> Iterator[str]:
-    for name in ("rsa", "ed25519"):
-        (folder / name).mkdir()
-        if cluster is None:
-            yield f"sqlite:///{folder}/{name}/corridor.db"
-            continue
-        engine = create_engine(cluster.url(), isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE bench_{name}"))
-        engine.dispose()
-        yield cluster.url(f"bench_{name}")
-
-
-async def _side(folder: Path, name: str, url: str, played: Played) -> Side:
-    home = folder / name
+async def _side(home: Path, url: str, played: Played) -> Side:
+    name = home.name
     create_secret(home)
     raw = {
         "node": {"domain": "bench.example", "department": "Bench", "scheme": "http"},
