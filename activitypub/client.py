@@ -193,7 +193,9 @@ class Client:
             raise FetchFailed(f"{url} redirects to no address", url=url) from error
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             connected = not isinstance(error, aiohttp.ClientConnectorError | httpx.ConnectError)
-            raise FetchFailed(answers.reason(error, url), url=url, retry=True, connected=connected) from error
+            raise FetchFailed(
+                answers.reason(error, url), url=url, retry=True, connected=connected, sent=connected
+            ) from error
 
     async def _document(self, url: str) -> dict[str, Any]:
         document, claimed, final = await self._as2(url)
@@ -330,7 +332,10 @@ class Client:
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 # The peer closed a kept connection while we were writing to it. Should it have read the activity
                 # all the same, it will know it again by its id.
-                return await self._post_once(target, body, headers)
+                try:
+                    return await self._post_once(target, body, headers)
+                except aiohttp.ClientConnectorError as error:
+                    raise FetchFailed(answers.reason(error, inbox), url=inbox, retry=True, connected=False) from error
 
         answer, flavour = await self._knock(target, attempt, only)
         if not 200 <= answer.status < 600:

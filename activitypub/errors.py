@@ -44,7 +44,8 @@ class KeyUnavailable(ProtocolError):
 class FetchFailed(ProtocolError):
     """`status`: of the answer, if there was one; `gone`: 404 or 410; `retry_after`: seconds asked for.
 
-    `connected`: False if there was not even a connection, so that it is not about what was asked or sent.
+    `connected`: False if there was no connection, so that it is not about what was asked or sent. `sent`: False if nothing
+    can have arrived there; a connection that broke off may have brought it all the same.
     """
 
     def __init__(
@@ -57,10 +58,12 @@ class FetchFailed(ProtocolError):
         gone: bool = False,
         retry_after: float | None = None,
         connected: bool = True,
+        sent: bool = True,
     ) -> None:
         super().__init__(message)
         self.url = url
         self.connected = connected
+        self.sent = sent
         self.status = status
         self.retry = retry
         self.gone = gone

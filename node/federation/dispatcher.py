@@ -64,7 +64,9 @@ class Answer:
     reached: bool = True
     """False if there was no answer at all: then the rest of the window need not be tried."""
     connected: bool = True
-    """False if there was not even a connection: no fault of the activity."""
+    """False if there was no connection: no fault of the activity."""
+    sent: bool = True
+    """False if it cannot have arrived: a Delete may still overtake it."""
     status: int | None = None
 
 
@@ -204,7 +206,7 @@ class Dispatcher:
         except HostRefused as error:
             return Answer(Verdict.LATER, str(error))
         except FetchFailed as error:
-            return Answer(Verdict.DOWN, str(error), reached=False, connected=error.connected)
+            return Answer(Verdict.DOWN, str(error), reached=False, connected=error.connected, sent=error.sent)
         except (ProtocolError, NodeError, SecretError) as error:
             return Answer(Verdict.LATER, f"cannot be signed: {error}")
 
@@ -252,9 +254,13 @@ class Dispatcher:
             outcome.done.append(item.id)
         elif answer.verdict is Verdict.ASIDE:
             outcome.aside[item.id] = f"given up: {answer.error}"
-        elif not answer.connected:
-            outcome.untried.append(item.id)  # perhaps in the middle of a window: the peer was started anew
-        elif answer.verdict is Verdict.BUSY or (answer.verdict is Verdict.DOWN and not among_others):
+        elif not answer.sent:
+            outcome.untried.append(item.id)
+        elif (
+            answer.verdict is Verdict.BUSY
+            or not answer.connected
+            or (answer.verdict is Verdict.DOWN and not among_others)
+        ):
             pass  # the peer's fault, for now: it stays due, and the peer as a whole waits
         elif item.attempts >= TRIES_AMONG_OTHERS and answer.verdict is Verdict.DOWN:
             outcome.aside[item.id] = f"given up after {item.attempts} tries: {answer.error}"

@@ -50,6 +50,8 @@ class RemotePeer:
     respond: Respond = field(default=lambda _: web.Response(status=202))
     delay: float = 0.0
     port: int = 0
+    begun: int = 0
+    """Requests, whether or not they were answered."""
     _runner: web.AppRunner | None = None
 
     @property
@@ -77,6 +79,7 @@ class RemotePeer:
             self._runner = None
 
     async def _handle(self, request: web.Request) -> web.Response:
+        self.begun += 1
         if self.delay:
             await asyncio.sleep(self.delay)
         if request.method == "POST":

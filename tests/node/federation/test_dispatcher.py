@@ -227,6 +227,27 @@ async def test_a_peer_that_is_started_anew_in_the_middle_of_a_window_gets_the_re
     assert names(peer) == list("abcdefgh")
 
 
+async def test_what_may_have_arrived_before_the_connection_broke_is_not_overtaken_by_its_deletion(
+    node: Node, peer: RemotePeer, alice: Viewer, dispatcher: Dispatcher, clock: Clock
+) -> None:
+    """Of a kept connection the peer may have read all; only its answer was lost. What found no connection did not arrive."""
+    port = peer.port
+    await queue(node, alice, peer, "a")
+    await deliver(dispatcher)  # this connection is kept
+    peer.delay = 30
+    await queue(node, alice, peer, "b", "c", key="same")
+    sending = asyncio.create_task(deliver(dispatcher))
+    await until(lambda: peer.begun == 2)
+    await peer.stop()
+    await sending
+    assert [(row.next_at <= node.now(), row.attempts) for row in await waiting(node)] == [(True, 1), (True, 0)]
+    peer.delay = 0
+    await peer.start(port=port)
+    clock.advance(2)
+    await deliver(dispatcher)
+    assert names(peer) == list("abc")
+
+
 class Watched(Dispatcher):
     """Remembers how large the windows were."""
 
