@@ -7,7 +7,7 @@ Everything a listener hears of has passed `visibility.visible_to` for them. What
 `timelines.home` would show them: the rule is `timelines.at_home`, asked of one post and many people.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -35,6 +35,8 @@ from node.schema import (
     media,
     notification,
     oauth_token,
+    people_list,
+    people_list_member,
     post,
     post_tag,
     tag,
@@ -67,6 +69,9 @@ _TAG_FOLLOWERS = (
     .join(tag_follow, tag_follow.c.tag_id == tag.c.id)
     .where(db.among(tag.c.name, "names"), db.among(tag_follow.c.account_id, "listeners"))
 )
+_LISTS_OF = select(people_list_member.c.account_id, people_list_member.c.list_id).where(
+    db.among(people_list_member.c.account_id, "ids"), db.among(people_list_member.c.list_id, "lists")
+)
 _BLOCKED = select(block.c.account_id, block.c.target_id).where(
     db.among(block.c.account_id, "ids"), db.among(block.c.target_id, "listeners")
 )
@@ -95,22 +100,25 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Listeners:
-    """Accounts that are connected: to their home, their notifications, the open streams (public, tags)."""
+    """Accounts that are connected: to their home, their notifications, the open streams (public, tags), and which of
+    their lists (list id -> its owner) they hear."""
 
     home: Collection[int] = ()
     notified: Collection[int] = ()
     open: Collection[int] = ()
+    lists: Mapping[int, int] = field(default_factory=dict)
 
     def of_posts(self) -> list[int]:
-        return sorted({*self.home, *self.open})
+        return sorted({*self.home, *self.open, *self.lists.values()})
 
 
 @dataclass(frozen=True, slots=True)
 class PostNews:
     """A post appeared, changed or went (`kind`: update, status.update, delete).
 
-    `home` are the accounts in whose home it is, `open` those that may find it in open streams. It is in the streams of
-    `tags`; in the public ones if `is_public`. `local` None means that this is no longer known.
+    `home` are the accounts in whose home it is, `open` those that may find it in open streams, `lists` the lists that it
+    is in, with their owners. It is in the streams of `tags`; in the public ones if `is_public`. `local` None means that
+    this is no longer known.
     """
 
     kind: str
@@ -121,6 +129,12 @@ class PostNews:
     local: bool | None
     has_media: bool | None = None
     tags: frozenset[str] = frozenset()
+    lists: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def readers(self) -> set[int]:
+        """Everybody for whom it is to be rendered."""
+        return {*self.home, *self.open, *self.lists.values()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +165,7 @@ def begin(tx: Tx) -> Cursor:
 
 
 def take(tx: Tx, cursor: Cursor, listeners: Listeners) -> Batch:
-    """What happened since `cursor` and whom of the listeners it concerns. Eight statements at the most."""
+    """What happened since `cursor` and whom of the listeners it concerns. Ten statements at the most."""
     late = tx.rows(_LATE, {"ids": [id_ for id_, _ in cursor.gaps]}) if cursor.gaps else []
     new = tx.rows(_AFTER, {"after": cursor.last})
     events = [*late, *new]
@@ -198,7 +212,7 @@ def _news(tx: Tx, events: Sequence[Row[Any]], listeners: Listeners) -> list[Post
     # What became narrower is gone for some, and still there for others.
     shown = [row for row in events if row.kind in ("update", "status.update") or _is_narrowed(row)]
     found = _seen(tx, [row.post_id for row in shown], people, listeners)
-    gone = _gone(tx, [row for row in events if row.kind == "delete"], people)
+    gone = _gone(tx, [row for row in events if row.kind == "delete"], people, listeners.lists)
     news: list[PostNews] = []
     for row in events:
         if row.kind == "delete":
@@ -221,11 +235,13 @@ class _Found:
         self._tags = frozenset(tags)
         self.home: set[int] = set()
         self.open: set[int] = set()
+        self.lists: dict[int, int] = {}
         self.seen_by: set[int] = set()
 
     def spared(self, gone: PostNews) -> PostNews:
         """Told to those alone who do not see it any more."""
-        return replace(gone, home=gone.home - self.seen_by, open=gone.open - self.seen_by)
+        lists = {list_id: owner for list_id, owner in gone.lists.items() if owner not in self.seen_by}
+        return replace(gone, home=gone.home - self.seen_by, open=gone.open - self.seen_by, lists=lists)
 
     def __call__(self, kind: str) -> PostNews:
         row = self._row
@@ -240,6 +256,7 @@ class _Found:
             local=row.local,
             has_media=bool(row.has_media),
             tags=self._tags if original else frozenset(),
+            lists=self.lists,
         )
 
 
@@ -258,6 +275,9 @@ def _seen(tx: Tx, ids: Sequence[int], people: Sequence[int], listeners: Listener
             one.home.add(row.who)
         if row.who in open_:
             one.open.add(row.who)
+    if found and listeners.lists:
+        for row in tx.rows(_in_lists(), {"ids": list(found), "lists": list(listeners.lists), "now": tx.now}):
+            found[row.id].lists[row.list_id] = row.who
     return found
 
 
@@ -268,7 +288,7 @@ def _tags_of(tx: Tx, ids: Sequence[int]) -> dict[int, list[str]]:
     return found
 
 
-def _gone(tx: Tx, events: Sequence[Row[Any]], people: Sequence[int]) -> dict[int, PostNews]:
+def _gone(tx: Tx, events: Sequence[Row[Any]], people: Sequence[int], lists: Mapping[int, int]) -> dict[int, PostNews]:
     """Who may have had what is gone now, by event: the row is not there any more, the event says whose it was.
 
     Whoever the author blocks had nothing of it.
@@ -283,11 +303,17 @@ def _gone(tx: Tx, events: Sequence[Row[Any]], people: Sequence[int]) -> dict[int
     by_tag: dict[str, set[int]] = {}
     for row in tx.rows(_TAG_FOLLOWERS, {"names": names, "listeners": people}) if names else ():
         by_tag.setdefault(row.name, set()).add(row.account_id)
+    held: dict[int, dict[int, int]] = {}
+    for row in tx.rows(_LISTS_OF, {"ids": authors, "lists": list(lists)}) if lists else ():
+        held.setdefault(row.account_id, {})[row.list_id] = lists[row.list_id]
     blocked: dict[int, set[int]] = {}
     for row in tx.rows(_BLOCKED, {"ids": authors, "listeners": people}):
         blocked.setdefault(row.account_id, set()).add(row.target_id)
     return {
-        row.id: _goodbye(row, set(people) - blocked.get(row.data["author_id"], set()), followers, by_tag)
+        row.id: replace(
+            _goodbye(row, set(people) - blocked.get(row.data["author_id"], set()), followers, by_tag),
+            lists={} if row.data["visibility"] == Visibility.DIRECT else held.get(row.data["author_id"], {}),
+        )
         for row in events
     }
 
@@ -333,6 +359,24 @@ def _pairs() -> Select[Any]:
         )
         .join_from(post, listener, db.among(who, "listeners"))
         .where(db.among(p.id, "ids"), listener.c.suspended_at.is_(None), shown)
+    )
+
+
+@cache
+def _in_lists() -> Select[Any]:
+    """Every (post, list, its owner) of the lists that are listened to and show the post."""
+    owner = account.alias("owner")
+    who = people_list.c.account_id
+    eyes = sight.of_person(who)
+    return (
+        select(post.c.id, people_list.c.id.label("list_id"), who.label("who"))
+        .join_from(post, people_list, db.among(people_list.c.id, "lists"))
+        .join(owner, owner.c.id == who)
+        .where(
+            db.among(post.c.id, "ids"),
+            owner.c.suspended_at.is_(None),
+            *timelines.in_list(eyes, people_list.c.id, people_list.c.replies_policy),
+        )
     )
 
 

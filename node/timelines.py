@@ -30,6 +30,7 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Select,
+    String,
     and_,
     bindparam,
     case,
@@ -43,13 +44,13 @@ from sqlalchemy import (
 )
 
 from activitypub.audience import Visibility
-from node import db, sight, tags
+from node import db, lists, sight, tags
 from node.errors import Forbidden, NotFound
 from node.ids import PostId
 from node.paging import Page
 from node.runtime import Tx
 from node.schema import account as account_table
-from node.schema import follow, media, pin, post, post_tag, tag_follow
+from node.schema import follow, media, people_list_member, pin, post, post_tag, tag_follow
 from node.schema.meta import Id
 from node.sight import LAST, VIEWER, Sight, page_values, paged, some
 from node.text import normalise_tag
@@ -62,6 +63,7 @@ BATCH = 4
 # Written out, not bound: SQLite uses a partial index only for a query that repeats its condition to the letter.
 _OPEN = and_(post.c.visibility == literal_column("0"), post.c.boost_of_id.is_(None))
 _OPEN_HERE = and_(_OPEN, text("post.local"))
+_KNOWN = post.alias("known")
 _FOR_ALL = post.c.visibility == Visibility.PUBLIC
 
 
@@ -113,6 +115,13 @@ def tag(
     values |= {f"each_{number}": id_ for number, id_ in enumerate(each)}
     find = _sift if len(either) > 1 else _ids
     return page.newest_first(find(tx, _tag, page_values(page) | values, *flags))
+
+
+def people_list(tx: Tx, list_id: int, page: Page) -> list[PostId]:
+    """What the people in one of the viewer's lists write and boost. NotFound for a list of somebody else's."""
+    row = lists.get(tx, list_id)
+    values = page_values(page) | {"list": row.id, "policy": row.replies_policy}
+    return page.newest_first(_sift(tx, _list, values, page.min_id is not None))
 
 
 def account(
@@ -237,14 +246,17 @@ def _shown(eyes: Sight) -> ColumnElement[bool]:
 def _followed(eyes: Sight) -> ColumnElement[bool]:
     """One's own posts, and of people one follows: posts, boosts if wanted, answers to people one follows or to oneself."""
     p, by, to = post.c, follow.alias("by"), follow.alias("answered")
-    following = _following(eyes, by, p.author_id, or_(p.boost_of_id.is_(None), by.c.show_boosts.is_(True)))
+    wanted = and_(by.c.off_home.is_(False), _shows(by))
+    following = _following(eyes, by, p.author_id, wanted)
     answers_known = or_(
         p.in_reply_to_iri.is_(None),
         p.in_reply_to_account_id == p.author_id,
         p.in_reply_to_account_id == eyes.who,
         _following(eyes, to, p.in_reply_to_account_id),
     )
-    return or_(p.author_id == eyes.who, and_(following, answers_known, _boosts_wanted(eyes)))
+    first = follow.alias("first")
+    known = _following(eyes, first, _KNOWN.c.author_id, first.c.off_home.is_(False))
+    return or_(p.author_id == eyes.who, and_(following, answers_known, _boosts_wanted(eyes, known)))
 
 
 def _is_followed(eyes: Sight, tag_id: ColumnElement[int]) -> ColumnElement[bool]:
@@ -259,14 +271,59 @@ def _following(
     return some(rows, rows.c.follower_id == eyes.who, rows.c.target_id == target, rows.c.state == "accepted", *more)
 
 
-def _boosts_wanted(eyes: Sight) -> ColumnElement[bool]:
-    """A boost of somebody whom the viewer blocked or muted is left out, and what a group boosts of those one follows: the
-    post itself is there."""
-    boosted, known = post.alias("boosted"), post.alias("known")
+def _shows(by: FromClause) -> ColumnElement[bool]:
+    """Of a follow: no boosts where they are not wanted."""
+    return or_(post.c.boost_of_id.is_(None), by.c.show_boosts.is_(True))
+
+
+def _boosts_wanted(eyes: Sight, there: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A boost of somebody whom the viewer blocked or muted is left out, and what a group boosts where the post itself is
+    `there` (a condition on _KNOWN)."""
+    boosted = post.alias("boosted")
     hidden = some(boosted, boosted.c.id == post.c.boost_of_id, eyes.unwanted(boosted.c.author_id))
-    by_followed = or_(known.c.author_id == eyes.who, _following(eyes, follow.alias("first"), known.c.author_id))
-    again = and_(post.c.group_id.is_not(None), some(known, known.c.id == post.c.boost_of_id, by_followed))
+    shown = or_(_KNOWN.c.author_id == eyes.who, there)
+    again = and_(post.c.group_id.is_not(None), some(_KNOWN, _KNOWN.c.id == post.c.boost_of_id, shown))
     return or_(post.c.boost_of_id.is_(None), and_(~hidden, ~again))
+
+
+# --- lists
+
+
+def _list(eyes: Sight, ascending: bool) -> Select[Any]:
+    list_id = bindparam("list", type_=Id)
+    members = select(people_list_member.c.account_id).where(people_list_member.c.list_id == list_id)
+    keys = select(post.c.id).where(post.c.author_id.in_(members)).correlate(None)
+    return _candidates(keys, post.c.id, ascending, and_(*in_list(eyes, list_id, bindparam("policy", type_=String))))
+
+
+def in_list(
+    eyes: Sight, list_id: ColumnElement[int], policy: ColumnElement[str]
+) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """(shown, in the list): the same of a list as `at_home` of the home; `policy` as lists.REPLIES.
+
+    No direct posts: those are in conversations. Of members who are followed without boosts, none are shown.
+    """
+    p, by, to = post.c, follow.alias("by"), follow.alias("answered")
+
+    def holds(account_id: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        rows = people_list_member.alias(name)
+        return some(rows, rows.c.list_id == list_id, rows.c.account_id == account_id)
+
+    answers_wanted = or_(
+        p.in_reply_to_iri.is_(None),
+        p.in_reply_to_account_id == p.author_id,
+        p.in_reply_to_account_id == eyes.who,
+        and_(policy == "followed", _following(eyes, to, p.in_reply_to_account_id)),
+        and_(policy == "list", holds(p.in_reply_to_account_id, "answered_member")),
+    )
+    belongs = and_(
+        p.visibility != Visibility.DIRECT,
+        holds(p.author_id, "member"),
+        or_(p.author_id == eyes.who, _following(eyes, by, p.author_id, _shows(by))),
+        answers_wanted,
+        _boosts_wanted(eyes, holds(_KNOWN.c.author_id, "known_member")),
+    )
+    return _shown(eyes), belongs
 
 
 # --- public, tags, accounts

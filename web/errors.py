@@ -174,7 +174,8 @@ def _protocol_error(error: ProtocolError) -> Failure:
 
 
 def _validation(message: str) -> str:
-    return message if message.startswith("Validation failed") else f"Validation failed: {message}"
+    # What is no word of an enumeration Mastodon says bare: "'some' is not a valid replies_policy".
+    return message if message.startswith(("Validation failed", "'")) else f"Validation failed: {message}"
 
 
 def _details(name: str | None, message: str) -> dict[str, Any]:

@@ -360,7 +360,11 @@ def query(request: Request) -> Params:
 
 def path_id(request: Request, name: str = "id") -> int:
     """An id in the path. What can be no id is NotFound, as an unknown one is."""
-    value: str = request.path_params[name]
+    return id_of(request.path_params[name])
+
+
+def id_of(value: str) -> int:
+    """The same of any text."""
     if not (value.isascii() and value.isdigit()) or len(value) > 19 or int(value) > LAST_ID:
         raise NotFound()
     return int(value)

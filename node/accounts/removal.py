@@ -13,7 +13,19 @@ from node import db, media
 from node.accounts import indexing, standing
 from node.errors import Forbidden, NotFound
 from node.runtime import Tx
-from node.schema import account, block, follow, login, mute, notification, oauth_token, tag_follow, tombstone
+from node.schema import (
+    account,
+    block,
+    follow,
+    login,
+    mute,
+    notification,
+    oauth_token,
+    people_list,
+    people_list_member,
+    tag_follow,
+    tombstone,
+)
 
 PURGE_JOB = "account.purge"
 """Kind of the job that takes out what is left; payload `{"account_id": int}`."""
@@ -31,6 +43,8 @@ _TRACES = (
     delete(block).where(or_(block.c.account_id == bindparam("of"), block.c.target_id == bindparam("of"))),
     delete(mute).where(or_(mute.c.account_id == bindparam("of"), mute.c.target_id == bindparam("of"))),
     delete(tag_follow).where(tag_follow.c.account_id == bindparam("of")),
+    delete(people_list_member).where(people_list_member.c.account_id == bindparam("of")),
+    delete(people_list).where(people_list.c.account_id == bindparam("of")),
     delete(notification).where(
         or_(notification.c.account_id == bindparam("of"), notification.c.from_id == bindparam("of"))
     ),

@@ -27,6 +27,7 @@ from node.schema.posts import (
     takeback,
 )
 from node.schema.reactions import bookmark, favourite, pin, quote, reaction
+from node.schema.reading import people_list, people_list_member
 from node.schema.social import block, featured_tag, follow, mute, tag_follow
 from node.schema.work import event, job, meta, notification
 
@@ -64,6 +65,8 @@ __all__ = [
     "oauth_token",
     "peer",
     "peer_history",
+    "people_list",
+    "people_list_member",
     "pin",
     "poll",
     "poll_vote",

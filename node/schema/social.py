@@ -14,6 +14,7 @@ follow = Table(
     Column("iri", Text, unique=True),  # of the Follow activity
     Column("show_boosts", Boolean, nullable=False, server_default=text("true")),
     Column("notify", Boolean, nullable=False, server_default=text("false")),
+    Column("off_home", Boolean, nullable=False, server_default=text("false")),  # in an exclusive list of the follower's
     Column("created_at", Millis, nullable=False),
     UniqueConstraint("follower_id", "target_id"),
     Index("ix_follow_target_id_id", "target_id", "id"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, delete, insert, or_, select, update
 
-from node import accounts, notifications
+from node import accounts, lists, notifications
 from node.accounts.lookup import me
 from node.errors import Forbidden, NotFound
 from node.runtime import Tx
@@ -194,6 +194,7 @@ def refuse(tx: Tx, row: Row[Any], *, remote: bool) -> None:
 
 def _end(tx: Tx, row: Row[Any]) -> None:
     tx.execute(_DELETE, {"of": row.id})
+    lists.unfollowed(tx, row.follower_id, row.target_id)
     if row.state == FollowState.ACCEPTED:
         _count(tx, row.follower_id, row.target_id, -1)
     for kind in ("follow", "follow_request"):

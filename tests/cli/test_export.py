@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from activitypub.audience import Visibility
-from node import accounts, posts, reactions, social
+from node import accounts, lists, posts, reactions, social
 from node.accounts import NewAccount
 from node.posts import Draft
 from node.schema import account, favourite, post
@@ -115,6 +115,23 @@ def test_people_follows_and_pictures_are_there_and_no_password(corridor: Corrido
     assert [path.name for path in (tmp_path / "out" / "media").iterdir()] == [picture]
     for path in tmp_path.glob("out/*.jsonl"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_lists_are_in_it_with_their_members(corridor: Corridor, eng: Path, tmp_path: Path) -> None:
+    _talk(eng)
+    node = opened(eng)
+
+    async def make() -> None:
+        ids = {row.username: row.id for row in await node.read(lambda tx: tx.rows(select(account)))}
+        list_id = await node.write_as(person(ids["tom"]), lists.create, "Pumps", exclusive=True)
+        await node.write_as(person(ids["tom"]), lists.add, list_id, [ids["anna"]])
+
+    asyncio.run(make())
+    node.close()
+    corridor("export", tmp_path / "out")
+    assert _lines(tmp_path / "out" / "lists.jsonl") == [
+        {"owner": "tom", "title": "Pumps", "replies_policy": "list", "exclusive": True, "members": ["anna"]}
+    ]
 
 
 @pytest.mark.parametrize("before", ["file", "folder"])

@@ -17,7 +17,6 @@ from web.mastodon import answers
 from web.responses import JSONBytes
 
 _EMPTY_LISTS = {
-    "/api/v1/lists": "read:lists",
     "/api/v1/conversations": "read:statuses",
     "/api/v1/filters": "read:filters",
     "/api/v2/filters": "read:filters",
@@ -30,7 +29,7 @@ _EMPTY_LISTS = {
     "/api/v1/notifications/requests": "read:notifications",
 }
 _TRENDS = ("/api/v1/trends", "/api/v1/trends/tags", "/api/v1/trends/statuses", "/api/v1/trends/links")
-_OF_ACCOUNTS = ("lists", "endorsements", "identity_proofs")
+_OF_ACCOUNTS = ("endorsements", "identity_proofs")
 _TAKES_ALL = {
     "for_not_following": "accept",
     "for_not_followers": "accept",

@@ -34,7 +34,7 @@ GOING_AWAY, REFUSED, TOO_SLOW = 1001, 1008, 1013
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One subscription: a name of the API, for tags with the tag (`wanted` normalised, `tag` as it was asked for)."""
+    """One subscription: a name of the API, of tags and lists with which (`wanted` normalised, `tag` as asked for)."""
 
     name: str
     tag: str = ""
@@ -56,6 +56,8 @@ class Stream:
     def takes(self, news: PostNews, account_id: int) -> bool:
         if self.name == "user":
             return account_id in news.home
+        if self.name == "list":
+            return int(self.wanted) in news.lists
         if not self.is_open or account_id not in news.open:
             return False
         kind, *narrower = self.name.split(":")
@@ -225,15 +227,18 @@ class Hub:
         home: set[int] = set()
         notified: set[int] = set()
         open_: set[int] = set()
+        lists: dict[int, int] = {}
         for connection in self._connections:
             for stream in connection.streams:
                 if stream.is_open:
                     open_.add(connection.account_id)
                 elif stream.name == "user" and connection.hears_posts:
                     home.add(connection.account_id)
+                elif stream.name == "list":
+                    lists[int(stream.wanted)] = connection.account_id
                 if stream.is_own and connection.hears_notifications:
                     notified.add(connection.account_id)
-        return Listeners(home, notified, open_)
+        return Listeners(home, notified, open_, lists)
 
     # --- on a database thread
 
@@ -242,7 +247,7 @@ class Hub:
         return Rendered(batch, self._posts(tx, batch.news), self._notifications(tx, batch))
 
     def _posts(self, tx: Tx, news: Iterable[PostNews]) -> dict[tuple[int, int], str]:
-        readers = {one.post_id: one.home | one.open for one in news if one.kind != "delete"}
+        readers = {one.post_id: one.readers for one in news if one.kind != "delete"}
         who = sorted(set().union(*readers.values()))
         if not who:
             return {}
@@ -270,7 +275,7 @@ class Hub:
             self._end(ended)
         for news in found.batch.news:
             for connection, stream in self._subscribed():
-                if connection.hears_posts and stream.takes(news, connection.account_id):
+                if (connection.hears_posts or stream.name == "list") and stream.takes(news, connection.account_id):
                     text = found.text(news, connection.account_id)
                     if text is not None:
                         connection.offer(Frame(stream.label, news.kind, text))

@@ -6,8 +6,8 @@
     GET       /api/v1/streaming/health
 
 Streams: user, user:notification, public, public:local, public:remote (each also :media), hashtag, hashtag:local (with
-`tag`), direct (which is silent as yet). Events: update, status.update, delete, notification. The token comes as
-Authorization, `?access_token=`, or Sec-WebSocket-Protocol, which is echoed. Nobody listens without one.
+`tag`), list (with `list`, its id), direct (which is silent as yet). Events: update, status.update, delete, notification. The
+token comes as Authorization, `?access_token=`, or Sec-WebSocket-Protocol, which is echoed. Nobody listens without one.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from activitypub.errors import ProtocolError
-from node import auth
+from node import auth, lists
 from node.errors import Forbidden, Invalid, NodeError, NotFound, Unauthorized
 from node.secrets import token_hash
 from node.text import normalise_tag
@@ -34,7 +34,7 @@ from web.mastodon.hub import GOING_AWAY, MAX_SUBSCRIPTIONS, Connection, Frame, S
 from web.mastodon.state import state_of
 from web.parts import parts_of
 
-POSTS, NOTIFICATIONS = "read:statuses", "read:notifications"
+POSTS, NOTIFICATIONS, LISTS = "read:statuses", "read:notifications", "read:lists"
 HEARTBEAT_SECONDS = 15.0
 CLOSE_SECONDS = 5.0
 MAX_TAG = 255
@@ -44,6 +44,7 @@ _NEEDS = {
     "user": POSTS,
     "user:notification": NOTIFICATIONS,
     "direct": POSTS,
+    "list": LISTS,
     "hashtag": POSTS,
     "hashtag:local": POSTS,
     **{f"{name}{media}": POSTS for name in _OPEN for media in ("", ":media")},
@@ -88,19 +89,28 @@ def _connection(viewer: Viewer) -> Connection:
     return Connection(viewer, auth.covers(viewer.scopes, POSTS), auth.covers(viewer.scopes, NOTIFICATIONS))
 
 
-def _stream(viewer: Viewer, name: str, tag: str) -> Stream:
-    """Raises NotFound for a stream there is not, Invalid for a tag that is none, Forbidden outside the token's scopes."""
+async def _stream(at: HTTPConnection, viewer: Viewer, name: str, tag: str, list_id: str) -> Stream:
+    """Raises NotFound for a stream or list there is not, Invalid for a tag that is none, Forbidden outside the scopes."""
     scope = _NEEDS.get(name)
     if scope is None:
         raise NotFound("Unknown stream type")
     if not auth.covers(viewer.scopes, scope):
         raise Forbidden("This action is outside the authorized scopes")
+    if name == "list":
+        return await _list_stream(at, viewer, list_id)
     if not name.startswith("hashtag"):
         return Stream(name)
     wanted = normalise_tag(tag) if len(tag) <= MAX_TAG else ""
     if not wanted:
         raise Invalid("tag is missing", "tag")
     return Stream(name, tag, wanted)
+
+
+async def _list_stream(at: HTTPConnection, viewer: Viewer, list_id: str) -> Stream:
+    if not list_id:
+        raise Invalid("list is missing", "list")
+    row = await parts_of(at).node.glance_as(viewer, lists.get, params.id_of(list_id))
+    return Stream("list", str(row.id), str(row.id))
 
 
 # --- WebSocket
@@ -112,6 +122,7 @@ class _Message(msgspec.Struct):
     type: str
     stream: str = ""
     tag: str = ""
+    list: str | int = ""
 
 
 async def websocket(socket: WebSocket) -> None:
@@ -120,9 +131,10 @@ async def websocket(socket: WebSocket) -> None:
     try:
         viewer = await _listener(socket, header or (offered[0] if offered else None))
         connection = _connection(viewer)
-        name = socket.query_params.get("stream")
+        asked = socket.query_params
+        name = asked.get("stream")
         if name:
-            connection.streams.add(_stream(viewer, name, socket.query_params.get("tag", "")))
+            connection.streams.add(await _stream(socket, viewer, name, asked.get("tag", ""), asked.get("list", "")))
     except (NodeError, WebError, ProtocolError) as error:
         await socket.send_denial_response(errors.as_json(errors.describe(error)))
         return
@@ -162,7 +174,7 @@ async def _listen(socket: WebSocket, connection: Connection) -> None:
         if message["type"] == "websocket.disconnect":
             return
         try:
-            _obey(connection, _read(message.get("text")))
+            await _obey(socket, connection, _read(message.get("text")))
         except NodeError as error:
             failure = errors.describe(error)
             await socket.send_text(msgspec.json.encode({"error": failure.message, "status": failure.status}).decode())
@@ -175,8 +187,8 @@ def _read(text: str | None) -> _Message:
         raise Invalid("The message cannot be read") from error
 
 
-def _obey(connection: Connection, message: _Message) -> None:
-    stream = _stream(connection.viewer, message.stream, message.tag)
+async def _obey(socket: WebSocket, connection: Connection, message: _Message) -> None:
+    stream = await _stream(socket, connection.viewer, message.stream, message.tag, str(message.list))
     if message.type == "unsubscribe":
         connection.streams.discard(stream)
     elif message.type != "subscribe":
@@ -198,7 +210,7 @@ async def server_sent(request: Request) -> Response:
         name += ":media"
     viewer = await _listener(request, api.token_of(request))
     connection = _connection(viewer)
-    connection.streams.add(_stream(viewer, name, asked.text("tag")))
+    connection.streams.add(await _stream(request, viewer, name, asked.text("tag"), asked.text("list")))
     return StreamingResponse(_events(request, connection), media_type="text/event-stream", headers=_EVENT_STREAM)
 
 

@@ -1,0 +1,55 @@
+"""Lists of people.
+
+Revision ID: 0005
+Revises: 0004
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def id_type() -> sa.types.TypeEngine[int]:  # a SQLite rowid must be INTEGER; it holds 64 bits
+    return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    _lists()
+
+
+def _lists() -> None:
+    op.create_table(
+        "people_list",
+        sa.Column("id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("account_id", id_type(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("replies_policy", sa.String(length=16), server_default="list", nullable=False),
+        sa.Column("exclusive", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("created_at", id_type(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_people_list_account_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_people_list")),
+    )
+    op.create_index(op.f("ix_people_list_account_id"), "people_list", ["account_id"], unique=False)
+    op.create_table(
+        "people_list_member",
+        sa.Column("id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("list_id", id_type(), nullable=False),
+        sa.Column("account_id", id_type(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_people_list_member_account_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["list_id"], ["people_list.id"], name=op.f("fk_people_list_member_list_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_people_list_member")),
+        sa.UniqueConstraint("list_id", "account_id", name=op.f("uq_people_list_member_list_id_account_id")),
+    )
+    op.create_index("ix_people_list_member_account_id", "people_list_member", ["account_id"], unique=False)
+    op.create_index("ix_people_list_member_list_id_id", "people_list_member", ["list_id", "id"], unique=False)
+    op.add_column("follow", sa.Column("off_home", sa.Boolean(), server_default=sa.text("false"), nullable=False))

@@ -1,0 +1,27 @@
+"""What people make to read by: lists of people."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
+
+from node.schema.meta import Id, Millis, metadata
+
+people_list = Table(
+    "people_list",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # from node.ids: no list is ever taken for a later one
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("replies_policy", String(16), nullable=False, server_default="list"),  # followed | list | none
+    Column("exclusive", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", Millis, nullable=False),
+)
+
+people_list_member = Table(
+    "people_list_member",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # orders and pages; from node.ids
+    Column("list_id", Id, ForeignKey("people_list.id", ondelete="CASCADE"), nullable=False),
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    UniqueConstraint("list_id", "account_id"),
+    Index("ix_people_list_member_list_id_id", "list_id", "id"),
+    Index("ix_people_list_member_account_id", "account_id"),
+)
