@@ -15,7 +15,7 @@ from node.errors import Forbidden, NotFound
 from node.ids import AccountId
 from node.paging import Page
 from node.runtime import Tx
-from node.schema import account, block, event, login, mute, notification, post
+from node.schema import account, block, conversation_mute, event, login, mute, notification, post
 from node.schema.meta import Id
 from node.sight import Sight
 
@@ -44,6 +44,12 @@ _RECEIVERS = (
             mute.c.notifications.is_(True),
             or_(mute.c.expires_at.is_(None), mute.c.expires_at > bindparam("now")),
         ),
+        # Of a thread that they muted, whatever the kind.
+        ~exists().where(
+            post.c.id == bindparam("about", type_=Id),
+            conversation_mute.c.conversation_id == post.c.conversation_id,
+            conversation_mute.c.account_id == login.c.account_id,
+        ),
         ~exists().where(notification.c.account_id == login.c.account_id, notification.c.dedupe == bindparam("what")),
     )
     .order_by(login.c.account_id)
@@ -63,7 +69,8 @@ _BETWEEN = delete(notification).where(
 def notify(
     tx: Tx, account_id: int, kind: str, from_id: int, *, post_id: int | None = None, report_id: int | None = None
 ) -> None:
-    """Tell a local person, unless it is about themselves, or they blocked or muted `from_id`, or it was told before."""
+    """Tell a local person, unless it is about themselves, or they blocked or muted `from_id` or
+    muted the thread, or it was told before."""
     notify_each(tx, [account_id], kind, from_id, post_id=post_id, report_id=report_id)
 
 
@@ -82,7 +89,7 @@ def notify_each(
     if not ids:
         return
     dedupe = _dedupe(kind, from_id, post_id, report_id)
-    receivers = tx.scalars(_RECEIVERS, {"ids": ids, "sender": from_id, "now": tx.now, "what": dedupe})
+    receivers = tx.scalars(_RECEIVERS, {"ids": ids, "sender": from_id, "now": tx.now, "what": dedupe, "about": post_id})
     if not receivers:
         return
     about = {"kind": kind, "from_id": from_id, "post_id": post_id, "report_id": report_id, "dedupe": dedupe}

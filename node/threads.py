@@ -4,14 +4,14 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, delete, literal, select, update
 
 from activitypub.audience import Visibility
 from node import sight
 from node.errors import NotFound
 from node.ids import PostId
 from node.runtime import Tx
-from node.schema import post
+from node.schema import conversation_mute, post
 from node.schema.meta import Id
 from node.sight import Sight
 
@@ -45,6 +45,19 @@ _JOIN = (
 _MOVE = (
     update(post)
     .where(post.c.conversation_id == bindparam("old", type_=Id))
+    .values(conversation_id=bindparam("new", type_=Id))
+)
+# Whoever muted the part has muted the whole.
+_MUTED = conversation_mute.alias("muted")
+_MUTED_TWICE = delete(conversation_mute).where(
+    conversation_mute.c.conversation_id == bindparam("old", type_=Id),
+    conversation_mute.c.account_id.in_(
+        select(_MUTED.c.account_id).where(_MUTED.c.conversation_id == bindparam("new", type_=Id))
+    ),
+)
+_MOVE_MUTES = (
+    update(conversation_mute)
+    .where(conversation_mute.c.conversation_id == bindparam("old", type_=Id))
     .values(conversation_id=bindparam("new", type_=Id))
 )
 _ANSWERED = (
@@ -116,7 +129,9 @@ def adopt(tx: Tx, post_id: PostId, iri: str, author_id: int, conversation_id: in
         return
     tx.execute(_JOIN, [{"orphan": row.id, "parent": post_id, "author": author_id} for row in orphans])
     old = {row.conversation_id for row in orphans}
-    tx.execute(_MOVE, [{"old": conversation, "new": conversation_id} for conversation in old])
+    moved = [{"old": conversation, "new": conversation_id} for conversation in old]
+    for statement in (_MOVE, _MUTED_TWICE, _MOVE_MUTES):
+        tx.execute(statement, moved)
     replies = sum(is_counted_as_reply(row.visibility) for row in orphans)
     if replies:
         answered(tx, post_id, replies)

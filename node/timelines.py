@@ -89,7 +89,8 @@ def home(tx: Tx, page: Page) -> list[PostId]:
 
 
 def public(tx: Tx, page: Page, *, local: bool = False, remote: bool = False, only_media: bool = False) -> list[PostId]:
-    """Posts for everybody, of this node, of peers, or both. Answers to others are left out."""
+    """Posts for everybody, of this node, of peers, or (with both or neither flag) of all. Answers to others are left out."""
+    local, remote = _one_side(local, remote)
     return page.newest_first(_ids(tx, _public, page_values(page), page.min_id is not None, local, remote, only_media))
 
 
@@ -110,7 +111,8 @@ def tag(
     either, each, neither = (_tag_ids(known, names) for names in ([name, *any], all, none))
     if not either or len(each) < len({normalise_tag(one) for one in all}):
         return []
-    flags = (page.min_id is not None, len(either) > 1, len(each), bool(neither), local, remote, only_media)
+    sides = _one_side(local, remote)
+    flags = (page.min_id is not None, len(either) > 1, len(each), bool(neither), *sides, only_media)
     values: dict[str, Any] = {"either": either, "neither": neither, "one": either[0]}
     values |= {f"each_{number}": id_ for number, id_ in enumerate(each)}
     find = _sift if len(either) > 1 else _ids
@@ -152,6 +154,11 @@ def account(
 
 def _ids(tx: Tx, build: sight.Build, values: dict[str, Any], *flags: Hashable) -> list[PostId]:
     return [PostId(row.id) for row in sight.rows(tx, build, values, *flags)]
+
+
+def _one_side(local: bool, remote: bool) -> tuple[bool, bool]:
+    """Both together narrow nothing, as in Mastodon."""
+    return local and not remote, remote and not local
 
 
 def _tag_ids(known: dict[str, Any], names: Sequence[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Lists of people.
+"""Lists of people, mutes of threads.
 
 Revision ID: 0005
 Revises: 0004
@@ -19,6 +19,7 @@ def id_type() -> sa.types.TypeEngine[int]:  # a SQLite rowid must be INTEGER; it
 
 def upgrade() -> None:
     _lists()
+    _mutes()
 
 
 def _lists() -> None:
@@ -53,3 +54,17 @@ def _lists() -> None:
     op.create_index("ix_people_list_member_account_id", "people_list_member", ["account_id"], unique=False)
     op.create_index("ix_people_list_member_list_id_id", "people_list_member", ["list_id", "id"], unique=False)
     op.add_column("follow", sa.Column("off_home", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+
+
+def _mutes() -> None:
+    op.create_table(
+        "conversation_mute",
+        sa.Column("account_id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("conversation_id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("created_at", id_type(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_conversation_mute_account_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account_id", "conversation_id", name=op.f("pk_conversation_mute")),
+    )
+    op.create_index("ix_conversation_mute_conversation_id", "conversation_mute", ["conversation_id"], unique=False)

@@ -16,6 +16,7 @@ from node.runtime import Tx
 from node.schema import (
     account,
     block,
+    conversation_mute,
     follow,
     login,
     mute,
@@ -43,6 +44,7 @@ _TRACES = (
     delete(block).where(or_(block.c.account_id == bindparam("of"), block.c.target_id == bindparam("of"))),
     delete(mute).where(or_(mute.c.account_id == bindparam("of"), mute.c.target_id == bindparam("of"))),
     delete(tag_follow).where(tag_follow.c.account_id == bindparam("of")),
+    delete(conversation_mute).where(conversation_mute.c.account_id == bindparam("of")),
     delete(people_list_member).where(people_list_member.c.account_id == bindparam("of")),
     delete(people_list).where(people_list.c.account_id == bindparam("of")),
     delete(notification).where(

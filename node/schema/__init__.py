@@ -27,7 +27,7 @@ from node.schema.posts import (
     takeback,
 )
 from node.schema.reactions import bookmark, favourite, pin, quote, reaction
-from node.schema.reading import people_list, people_list_member
+from node.schema.reading import conversation_mute, people_list, people_list_member
 from node.schema.social import block, featured_tag, follow, mute, tag_follow
 from node.schema.work import event, job, meta, notification
 
@@ -39,6 +39,7 @@ __all__ = [
     "audit_entry",
     "block",
     "bookmark",
+    "conversation_mute",
     "delivery",
     "emoji",
     "event",

@@ -1,4 +1,4 @@
-"""What people make to read by: lists of people."""
+"""What people make to read by: lists of people, threads of which they want no notifications."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
 
@@ -24,4 +24,13 @@ people_list_member = Table(
     UniqueConstraint("list_id", "account_id"),
     Index("ix_people_list_member_list_id_id", "list_id", "id"),
     Index("ix_people_list_member_account_id", "account_id"),
+)
+
+conversation_mute = Table(
+    "conversation_mute",
+    metadata,
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("conversation_id", Id, primary_key=True, autoincrement=False),  # post.conversation_id; moves with it
+    Column("created_at", Millis, nullable=False),
+    Index("ix_conversation_mute_conversation_id", "conversation_id"),
 )

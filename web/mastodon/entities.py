@@ -42,9 +42,9 @@ ACCOUNTS_KEPT = 5_000
 _NULL = b"null"
 _SWITCH = (b"false", b"true")
 _FLAGS = tuple(
-    b',"favourited":%b,"reblogged":%b,"bookmarked":%b,"pinned":%b,"muted":false,"filtered":[]}'
-    % tuple(_SWITCH[bits >> place & 1] for place in range(4))
-    for bits in range(16)
+    b',"favourited":%b,"reblogged":%b,"bookmarked":%b,"pinned":%b,"muted":%b,"filtered":[]}'
+    % tuple(_SWITCH[bits >> place & 1] for place in range(5))
+    for bits in range(32)
 )
 """The end of a Status, by the bits of loading.Marks."""
 _NO_FLAGS = b"}"

@@ -24,6 +24,7 @@ from node.runtime import Tx
 from node.schema import (
     account,
     bookmark,
+    conversation_mute,
     favourite,
     mention,
     oauth_app,
@@ -38,7 +39,7 @@ from node.schema import (
 
 Marks = dict[tuple[int, int], int]
 """(account id, post id) -> bits of what that person did with that post."""
-FAVOURITED, BOOSTED, BOOKMARKED, PINNED = 1, 2, 4, 8
+FAVOURITED, BOOSTED, BOOKMARKED, PINNED, MUTED = 1, 2, 4, 8, 16
 
 _MANAGER = account.alias("manager")
 
@@ -155,6 +156,9 @@ _MARKS: CompoundSelect[Any] = union_all(
     ),
     _family(BOOKMARKED, bookmark),
     _family(PINNED, pin),
+    select(literal_column(str(MUTED)), conversation_mute.c.account_id, post.c.id)
+    .join_from(post, conversation_mute, conversation_mute.c.conversation_id == post.c.conversation_id)
+    .where(among(post.c.id, "ids"), among(conversation_mute.c.account_id, "who")),
 )
 
 

@@ -20,6 +20,7 @@ from web.mastodon import (
     statuses,
     streaming,
     tags,
+    thread_mutes,
     timelines,
 )
 
@@ -32,6 +33,7 @@ def routes() -> list[BaseRoute]:
         *statuses.routes(),
         *reactions.routes(),
         *reacting.routes(),
+        *thread_mutes.routes(),
         *timelines.routes(),
         *lists.routes(),
         *notifications.routes(),

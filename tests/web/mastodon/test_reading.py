@@ -210,3 +210,27 @@ async def test_an_account_that_is_suspended_is_gone_for_everybody(
     assert await bert.get("/api/v1/timelines/public") == []
     assert await bert.get("/api/v1/accounts", **{"id[]": anna.id}) == []
     assert (await anna.send("GET", "/api/v1/timelines/home")).status_code == 401
+
+
+async def test_a_muted_thread_is_marked_for_who_muted_it(anna: User, bert: User) -> None:
+    root = await anna.status("one")
+    answer = await bert.status("@anna two", in_reply_to_id=root["id"])
+    before = await anna.get("/api/v1/notifications/unread_count")
+    muted = await anna.post(f"/api/v1/statuses/{answer['id']}/mute")
+    assert (muted["id"], muted["muted"]) == (answer["id"], True)
+    assert [one["muted"] for one in await anna.get("/api/v1/timelines/public")] == [True]
+    assert (await bert.get(f"/api/v1/statuses/{root['id']}"))["muted"] is False
+    await bert.status("@anna three", in_reply_to_id=root["id"])
+    assert await anna.get("/api/v1/notifications/unread_count") == before
+    assert (await anna.post(f"/api/v1/statuses/{root['id']}/unmute"))["muted"] is False
+    assert (await anna.get(f"/api/v1/statuses/{answer['id']}"))["muted"] is False
+    hidden = await bert.status("for me", visibility="direct")
+    for name in ("mute", "unmute"):
+        assert (await anna.send("POST", f"/api/v1/statuses/{hidden['id']}/{name}")).status_code == 404
+
+
+async def test_local_and_remote_together_are_everything(anna: User, bert: User) -> None:
+    posted = await anna.status("about the #pump")
+    for path in ("public", "tag/pump"):
+        assert ids(await bert.get(f"/api/v1/timelines/{path}?local=true&remote=true")) == [posted["id"]]
+        assert await bert.get(f"/api/v1/timelines/{path}?remote=true") == []
