@@ -15,6 +15,7 @@ from node import (
     accounts,
     contents,
     deletion,
+    directs,
     media,
     narrowing,
     notifications,
@@ -145,7 +146,11 @@ def store_remote(tx: Tx, new: RemotePost) -> PostId | None:
         threads.answered(tx, parent.id, 1)
     if new.quoted_iri is not None:
         quotes.heard(tx, post_id, new.quoted_iri, new.stamp_iri)
-    threads.adopt(tx, post_id, new.iri, new.author_id, parent.conversation_id if parent else post_id)
+    thread = parent.conversation_id if parent else post_id
+    threads.adopt(tx, post_id, new.iri, new.author_id, thread)
+    if new.visibility == Visibility.DIRECT:
+        told, quiet = (new.mention_ids if _is_recent(tx, new) else ()), not new.is_news
+        directs.heard(tx, post_id, thread, new.author_id, new.mention_ids, told=told, quiet=quiet)
     _tell(tx, post_id, new, parent)
     return post_id
 
@@ -196,6 +201,10 @@ def update_remote(tx: Tx, post_id: int, new: RemotePost) -> bool:
     plans.lay(tx, row.id, new.plan if row.object_type == plans.KIND else None)
     if narrowing.is_narrower(row, visibility) and not narrowing.took_effect(tx, row, list(new.mention_ids)):
         return True
+    called = added if row.visibility == Visibility.DIRECT else new.mention_ids
+    if visibility == Visibility.DIRECT and called:
+        told = added if new.is_news else ()
+        directs.heard(tx, row.id, row.conversation_id, row.author_id, called, told=told, quiet=not new.is_news)
     if new.is_news:
         contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
         quotes.tell_quoters(tx, row.id, row.author_id)

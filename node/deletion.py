@@ -6,7 +6,7 @@ from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy import delete as sql_delete
 
 from activitypub.audience import Visibility
-from node import accounts, contents, db, notifications, quotes, search, sight, tags, takebacks, threads
+from node import accounts, contents, db, directs, notifications, quotes, search, sight, tags, takebacks, threads
 from node.bell import EVENT
 from node.errors import NotFound
 from node.ids import PostId
@@ -76,6 +76,8 @@ def remove(tx: Tx, row: Row[Any]) -> None:
         quotes.ended(tx, post_id)
         _remove_boosts(tx, post_id)
         _announce_end(tx, [row], tags.names_of(tx, post_id), contents.mentioned(tx, post_id))
+        if row.visibility == Visibility.DIRECT:
+            directs.ended(tx, post_id, row.author_id)
     else:
         _announce_end(tx, [row], [], [])
         tx.execute(_UNBOOST, {"of": row.boost_of_id})

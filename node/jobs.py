@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from activitypub.errors import ProtocolError
-from node import accounts, polls, presence, quotes, removal
+from node import accounts, directs, polls, presence, quotes, removal
 from node.attending import COUNT_JOB
 from node.bell import JOB
 from node.emoji import FETCH_JOB as FETCH_EMOJI_JOB
@@ -105,6 +105,12 @@ async def index_people(node: Node, _network: Network, _payload: Any) -> None:
         last = await node.write(accounts.index_next, last)
 
 
+async def index_directs(node: Node, _network: Network, _payload: Any) -> None:
+    last: int | None = 0
+    while last is not None:
+        last = await node.write(directs.index, last)
+
+
 async def part(node: Node, _network: Network, payload: Any) -> None:
     await company.refresh(node)
     while await node.write(parting.step, payload["domain"], content=payload["content"]):
@@ -141,6 +147,7 @@ KINDS: Final[Mapping[str, Work]] = {
     accounts.PURGE_JOB: purge_account,
     accounts.KEYS_JOB: make_keys,
     accounts.INDEX_JOB: index_people,
+    directs.INDEX_JOB: index_directs,
     parting.PART_JOB: part,
     company.ANNOUNCE_JOB: announce_roster,
     company.ASK_JOB: ask_for_roster,

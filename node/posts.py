@@ -16,7 +16,8 @@ from typing import Any
 
 from sqlalchemy import Executable, Row, Select, bindparam, select, update
 
-from node import accounts, contents, db, drafts, groups, media, plans, polls, quotes, revisions, sight, threads
+from activitypub.audience import Visibility
+from node import accounts, contents, db, directs, drafts, groups, media, plans, polls, quotes, revisions, sight, threads
 from node.contents import NewPost
 from node.copies import RemotePost, delete_remote, store_remote, update_remote
 from node.deletion import delete
@@ -112,6 +113,9 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
         answers=parent and parent.author_id,
         watched=author.watched,
     )
+    if audience.visibility == Visibility.DIRECT:
+        called = [row.id for row in mentioned]
+        directs.heard(tx, new.id, new.conversation_id, author.id, called, told=called)
     tx.outgoing.post_created(
         tx,
         new.id,
@@ -174,6 +178,8 @@ def edit(tx: Tx, post_id: int, changes: Changes) -> None:
         entry=composed.entry,
     )
     contents.tell_changed(tx, PostId(row.id), row.author_id, called=added)
+    if row.visibility == Visibility.DIRECT and added:
+        directs.heard(tx, row.id, row.conversation_id, row.author_id, added, told=added)
     quotes.tell_quoters(tx, row.id, row.author_id)
     tx.outgoing.post_updated(tx, row.id)
     if row.group_id is not None:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from activitypub.audience import Visibility
-from node import db, sight, timelines
+from node import db, directs, sight, timelines
 from node.narrowing import NARROWED
 from node.runtime import Tx
 from node.schema import (
@@ -107,6 +107,8 @@ class Listeners:
     notified: Collection[int] = ()
     open: Collection[int] = ()
     lists: Mapping[int, int] = field(default_factory=dict)
+    direct: Collection[int] = ()
+    """To their direct conversations."""
 
     def of_posts(self) -> list[int]:
         return sorted({*self.home, *self.open, *self.lists.values()})
@@ -147,12 +149,13 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What happened since a cursor. `notifications` are rows that their receivers may see."""
+    """What happened since a cursor. `notifications` and `conversations` are rows that their owners may see."""
 
     cursor: Cursor
     more: bool
     news: list[PostNews] = field(default_factory=list)
     notifications: Sequence[Row[Any]] = ()
+    conversations: Sequence[Row[Any]] = ()
     ended: list[Ended] = field(default_factory=list)
 
 
@@ -165,7 +168,7 @@ def begin(tx: Tx) -> Cursor:
 
 
 def take(tx: Tx, cursor: Cursor, listeners: Listeners) -> Batch:
-    """What happened since `cursor` and whom of the listeners it concerns. Ten statements at the most."""
+    """What happened since `cursor` and whom of the listeners it concerns. Eleven statements at the most."""
     late = tx.rows(_LATE, {"ids": [id_ for id_, _ in cursor.gaps]}) if cursor.gaps else []
     new = tx.rows(_AFTER, {"after": cursor.last})
     events = [*late, *new]
@@ -177,6 +180,7 @@ def take(tx: Tx, cursor: Cursor, listeners: Listeners) -> Batch:
         more=len(new) == BATCH,
         news=_news(tx, events, listeners),
         notifications=_notifications(tx, events, listeners),
+        conversations=_conversations(tx, events, listeners),
         ended=[_ended(row) for row in events if row.kind == "kill"],
     )
 
@@ -387,6 +391,11 @@ def _notifications(tx: Tx, events: Sequence[Row[Any]], listeners: Listeners) -> 
     wanted = set(listeners.notified)
     ids = [row.data["id"] for row in events if row.kind == "notification" and row.account_id in wanted]
     return tx.rows(_shown(), {"ids": ids}) if ids else []
+
+
+def _conversations(tx: Tx, events: Sequence[Row[Any]], listeners: Listeners) -> Sequence[Row[Any]]:
+    ids = {id_ for row in events if row.kind == "conversation" for id_ in row.data["ids"]}
+    return directs.shown_to_owners(tx, sorted(ids), listeners.direct) if ids and listeners.direct else []
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, delete, literal, select, update
 
 from activitypub.audience import Visibility
-from node import sight
+from node import directs, sight
 from node.errors import NotFound
 from node.ids import PostId
 from node.runtime import Tx
@@ -132,6 +132,7 @@ def adopt(tx: Tx, post_id: PostId, iri: str, author_id: int, conversation_id: in
     moved = [{"old": conversation, "new": conversation_id} for conversation in old]
     for statement in (_MOVE, _MUTED_TWICE, _MOVE_MUTES):
         tx.execute(statement, moved)
+    directs.joined(tx, old, conversation_id)
     replies = sum(is_counted_as_reply(row.visibility) for row in orphans)
     if replies:
         answered(tx, post_id, replies)

@@ -1,4 +1,4 @@
-"""Lists of people, mutes of threads.
+"""Lists of people, mutes of threads, direct conversations.
 
 Revision ID: 0005
 Revises: 0004
@@ -20,6 +20,7 @@ def id_type() -> sa.types.TypeEngine[int]:  # a SQLite rowid must be INTEGER; it
 def upgrade() -> None:
     _lists()
     _mutes()
+    _conversations()
 
 
 def _lists() -> None:
@@ -68,3 +69,39 @@ def _mutes() -> None:
         sa.PrimaryKeyConstraint("account_id", "conversation_id", name=op.f("pk_conversation_mute")),
     )
     op.create_index("ix_conversation_mute_conversation_id", "conversation_mute", ["conversation_id"], unique=False)
+
+
+def _conversations() -> None:
+    op.create_table(
+        "direct_conversation",
+        sa.Column("id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("account_id", id_type(), nullable=False),
+        sa.Column("conversation_id", id_type(), nullable=False),
+        sa.Column("participants", sa.Text(), server_default="[]", nullable=False),
+        sa.Column("last_post_id", id_type(), nullable=True),
+        sa.Column("unread", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("updated_at", id_type(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_direct_conversation_account_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["last_post_id"], ["post.id"], name=op.f("fk_direct_conversation_last_post_id"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_direct_conversation")),
+        sa.UniqueConstraint(
+            "account_id", "conversation_id", name=op.f("uq_direct_conversation_account_id_conversation_id")
+        ),
+    )
+    op.create_index(
+        "ix_direct_conversation_account_id_last_post_id",
+        "direct_conversation",
+        ["account_id", "last_post_id"],
+        unique=False,
+    )
+    op.create_index("ix_direct_conversation_conversation_id", "direct_conversation", ["conversation_id"], unique=False)
+    op.create_index(op.f("ix_direct_conversation_last_post_id"), "direct_conversation", ["last_post_id"], unique=False)
+    # The direct posts that are here already. Of a database without any there is nothing to do.
+    op.execute(
+        "INSERT INTO job (kind, payload, run_at, dedupe) SELECT 'direct.index', '{}', 0, 'direct.index'"
+        " WHERE EXISTS (SELECT 1 FROM post WHERE visibility = 3)"
+    )

@@ -17,6 +17,7 @@ from node.schema import (
     account,
     block,
     conversation_mute,
+    direct_conversation,
     follow,
     login,
     mute,
@@ -45,6 +46,7 @@ _TRACES = (
     delete(mute).where(or_(mute.c.account_id == bindparam("of"), mute.c.target_id == bindparam("of"))),
     delete(tag_follow).where(tag_follow.c.account_id == bindparam("of")),
     delete(conversation_mute).where(conversation_mute.c.account_id == bindparam("of")),
+    delete(direct_conversation).where(direct_conversation.c.account_id == bindparam("of")),
     delete(people_list_member).where(people_list_member.c.account_id == bindparam("of")),
     delete(people_list).where(people_list.c.account_id == bindparam("of")),
     delete(notification).where(

@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, case, insert, or_, select, update
 
-from node import contents, search, tags, takebacks
+from activitypub.audience import Visibility
+from node import contents, directs, search, tags, takebacks
 from node.contents import MAX_LINKS, NewPost
 from node.ids import PostId
 from node.importing.people import Addresses
@@ -132,6 +133,10 @@ def store(tx: Tx, batch: Sequence[Ready], addresses: Addresses) -> Stored:
     _endorse(tx, rows, endorsed, taken, addresses)
     done.boosts, done.favourites = len(rows.boosts), len(rows.favourites)
     _write(tx, rows)
+    for new in rows.posts:
+        if new.visibility == Visibility.DIRECT:
+            called = [row["account_id"] for row in rows.mentions if row["post_id"] == new.id]
+            directs.heard(tx, new.id, new.conversation_id, new.author_id, called, quiet=True)
     return done
 
 

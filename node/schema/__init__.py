@@ -27,7 +27,7 @@ from node.schema.posts import (
     takeback,
 )
 from node.schema.reactions import bookmark, favourite, pin, quote, reaction
-from node.schema.reading import conversation_mute, people_list, people_list_member
+from node.schema.reading import conversation_mute, direct_conversation, people_list, people_list_member
 from node.schema.social import block, featured_tag, follow, mute, tag_follow
 from node.schema.work import event, job, meta, notification
 
@@ -41,6 +41,7 @@ __all__ = [
     "bookmark",
     "conversation_mute",
     "delivery",
+    "direct_conversation",
     "emoji",
     "event",
     "favourite",

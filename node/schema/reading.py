@@ -1,8 +1,9 @@
-"""What people make to read by: lists of people, threads of which they want no notifications."""
+"""What people make to read by: lists of people, threads of which they want no
+notifications; and the direct conversations that each has."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
 
-from node.schema.meta import Id, Millis, metadata
+from node.schema.meta import Id, Json, Millis, metadata
 
 people_list = Table(
     "people_list",
@@ -33,4 +34,19 @@ conversation_mute = Table(
     Column("conversation_id", Id, primary_key=True, autoincrement=False),  # post.conversation_id; moves with it
     Column("created_at", Millis, nullable=False),
     Index("ix_conversation_mute_conversation_id", "conversation_id"),
+)
+
+direct_conversation = Table(  # direct posts of one thread, as one person has them
+    "direct_conversation",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # from node.ids
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("conversation_id", Id, nullable=False),  # post.conversation_id; moves with it
+    Column("participants", Json, nullable=False, server_default="[]"),  # account ids, without account_id
+    Column("last_post_id", Id, ForeignKey("post.id", ondelete="SET NULL"), index=True),  # pages; NULL: not shown
+    Column("unread", Boolean, nullable=False, server_default=text("false")),
+    Column("updated_at", Millis, nullable=False),
+    UniqueConstraint("account_id", "conversation_id"),
+    Index("ix_direct_conversation_account_id_last_post_id", "account_id", "last_post_id"),
+    Index("ix_direct_conversation_conversation_id", "conversation_id"),
 )

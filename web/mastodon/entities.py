@@ -236,6 +236,10 @@ class Renderer:
     def _accounts_by_id(self, tx: Tx, ids: Sequence[int]) -> dict[int, bytes]:
         return self._authors(tx, loading.account_revisions(tx, list(dict.fromkeys(ids))))
 
+    def accounts_by_id(self, tx: Tx, ids: Sequence[int]) -> dict[int, bytes]:
+        """Account of each that is there."""
+        return self._accounts_by_id(tx, ids)
+
     def account(self, tx: Tx, account_id: int) -> bytes:
         """One Account; NotFound if it is gone by now."""
         return _only(self.accounts(tx, [account_id]))

@@ -17,7 +17,7 @@ from node.bell import EVENT, Listener
 from node.runtime import Tx
 from node.streams import Batch, Cursor, Ended, Listeners, PostNews
 from node.viewer import Viewer
-from web.mastodon import loading
+from web.mastodon import conversations, loading
 from web.mastodon.entities import Posts, Renderer
 from web.parts import Parts
 
@@ -126,6 +126,8 @@ class Rendered:
     """(post id, account id) -> Status."""
     notifications: list[tuple[int, str]]
     """(account id, Notification)."""
+    conversations: list[tuple[int, str]]
+    """(account id, Conversation)."""
 
     def text(self, news: PostNews, account_id: int) -> str | None:
         """The payload for one listener."""
@@ -228,23 +230,29 @@ class Hub:
         notified: set[int] = set()
         open_: set[int] = set()
         lists: dict[int, int] = {}
+        direct: set[int] = set()
         for connection in self._connections:
             for stream in connection.streams:
                 if stream.is_open:
                     open_.add(connection.account_id)
                 elif stream.name == "user" and connection.hears_posts:
                     home.add(connection.account_id)
+                elif stream.name == "direct":
+                    direct.add(connection.account_id)
                 elif stream.name == "list":
                     lists[int(stream.wanted)] = connection.account_id
                 if stream.is_own and connection.hears_notifications:
                     notified.add(connection.account_id)
-        return Listeners(home, notified, open_, lists)
+        return Listeners(home, notified, open_, lists, direct)
 
     # --- on a database thread
 
     def _taken(self, tx: Tx, cursor: Cursor, listeners: Listeners) -> Rendered:
         batch = streams.take(tx, cursor, listeners)
-        return Rendered(batch, self._posts(tx, batch.news), self._notifications(tx, batch))
+        talks = batch.conversations
+        shown = conversations.rendered(self._renderer, tx, talks) if talks else []
+        heard = [(row.account_id, body.decode()) for row, body in zip(talks, shown, strict=True)]
+        return Rendered(batch, self._posts(tx, batch.news), self._notifications(tx, batch), heard)
 
     def _posts(self, tx: Tx, news: Iterable[PostNews]) -> dict[tuple[int, int], str]:
         readers = {one.post_id: one.readers for one in news if one.kind != "delete"}
@@ -283,6 +291,11 @@ class Hub:
             for connection, stream in self._subscribed():
                 if connection.account_id == account_id and connection.hears_notifications and stream.is_own:
                     connection.offer(Frame(stream.label, "notification", text))
+
+        for account_id, text in found.conversations:
+            for connection, stream in self._subscribed():
+                if connection.account_id == account_id and stream.name == "direct":
+                    connection.offer(Frame(stream.label, "conversation", text))
 
     def _end(self, ended: Ended) -> None:
         for connection in self._connections:

@@ -5,6 +5,7 @@ from starlette.routing import BaseRoute
 from web.mastodon import (
     absent,
     accounts,
+    directs,
     featured_tags,
     instance,
     lists,
@@ -36,6 +37,7 @@ def routes() -> list[BaseRoute]:
         *thread_mutes.routes(),
         *timelines.routes(),
         *lists.routes(),
+        *directs.routes(),
         *notifications.routes(),
         *search.routes(),
         *tags.routes(),

@@ -6,8 +6,9 @@
     GET       /api/v1/streaming/health
 
 Streams: user, user:notification, public, public:local, public:remote (each also :media), hashtag, hashtag:local (with
-`tag`), list (with `list`, its id), direct (which is silent as yet). Events: update, status.update, delete, notification. The
-token comes as Authorization, `?access_token=`, or Sec-WebSocket-Protocol, which is echoed. Nobody listens without one.
+`tag`), list (with `list`, its id), direct. Events: update, status.update, delete, notification, conversation (on direct
+alone). The token comes as Authorization, `?access_token=`, or Sec-WebSocket-Protocol, which is echoed. Nobody listens
+without one.
 """
 
 import asyncio
