@@ -156,6 +156,8 @@ class Batch:
     news: list[PostNews] = field(default_factory=list)
     notifications: Sequence[Row[Any]] = ()
     conversations: Sequence[Row[Any]] = ()
+    filters: Mapping[int, int] = field(default_factory=dict)
+    """Whose filters changed, and which revision they have now."""
     ended: list[Ended] = field(default_factory=list)
 
 
@@ -181,6 +183,7 @@ def take(tx: Tx, cursor: Cursor, listeners: Listeners) -> Batch:
         news=_news(tx, events, listeners),
         notifications=_notifications(tx, events, listeners),
         conversations=_conversations(tx, events, listeners),
+        filters={row.account_id: row.data["rev"] for row in events if row.kind == "filters_changed"},
         ended=[_ended(row) for row in events if row.kind == "kill"],
     )
 

@@ -30,6 +30,8 @@ class Viewer:
     token_id: int | None = None
     app_id: int | None = None
     anonymous_read: bool = False
+    filters_rev: int = 0
+    """Which state of their filters is in force; 0: there never was one."""
 
     @property
     def is_local(self) -> bool:

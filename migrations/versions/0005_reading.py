@@ -1,4 +1,4 @@
-"""Lists of people, mutes of threads, direct conversations.
+"""Lists of people, mutes of threads, direct conversations, filters.
 
 Revision ID: 0005
 Revises: 0004
@@ -21,6 +21,7 @@ def upgrade() -> None:
     _lists()
     _mutes()
     _conversations()
+    _filters()
 
 
 def _lists() -> None:
@@ -105,3 +106,47 @@ def _conversations() -> None:
         "INSERT INTO job (kind, payload, run_at, dedupe) SELECT 'direct.index', '{}', 0, 'direct.index'"
         " WHERE EXISTS (SELECT 1 FROM post WHERE visibility = 3)"
     )
+
+
+def _filters() -> None:
+    op.create_table(
+        "word_filter",
+        sa.Column("id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("account_id", id_type(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("contexts", sa.Integer(), nullable=False),
+        sa.Column("action", sa.String(length=8), server_default="warn", nullable=False),
+        sa.Column("expires_at", id_type(), nullable=True),
+        sa.Column("created_at", id_type(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_word_filter_account_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_word_filter")),
+    )
+    op.create_index(op.f("ix_word_filter_account_id"), "word_filter", ["account_id"], unique=False)
+    op.create_table(
+        "filter_keyword",
+        sa.Column("id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("filter_id", id_type(), nullable=False),
+        sa.Column("keyword", sa.Text(), nullable=False),
+        sa.Column("whole_word", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["filter_id"], ["word_filter.id"], name=op.f("fk_filter_keyword_filter_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_filter_keyword")),
+    )
+    op.create_index(op.f("ix_filter_keyword_filter_id"), "filter_keyword", ["filter_id"], unique=False)
+    op.create_table(
+        "filter_post",
+        sa.Column("id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("filter_id", id_type(), nullable=False),
+        sa.Column("post_id", id_type(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["filter_id"], ["word_filter.id"], name=op.f("fk_filter_post_filter_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["post_id"], ["post.id"], name=op.f("fk_filter_post_post_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_filter_post")),
+        sa.UniqueConstraint("filter_id", "post_id", name=op.f("uq_filter_post_filter_id_post_id")),
+    )
+    op.create_index(op.f("ix_filter_post_post_id"), "filter_post", ["post_id"], unique=False)
+    op.add_column("login", sa.Column("filters_rev", sa.Integer(), server_default="0", nullable=False))

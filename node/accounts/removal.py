@@ -27,6 +27,7 @@ from node.schema import (
     people_list_member,
     tag_follow,
     tombstone,
+    word_filter,
 )
 
 PURGE_JOB = "account.purge"
@@ -47,6 +48,7 @@ _TRACES = (
     delete(tag_follow).where(tag_follow.c.account_id == bindparam("of")),
     delete(conversation_mute).where(conversation_mute.c.account_id == bindparam("of")),
     delete(direct_conversation).where(direct_conversation.c.account_id == bindparam("of")),
+    delete(word_filter).where(word_filter.c.account_id == bindparam("of")),
     delete(people_list_member).where(people_list_member.c.account_id == bindparam("of")),
     delete(people_list).where(people_list.c.account_id == bindparam("of")),
     delete(notification).where(

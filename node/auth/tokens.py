@@ -44,6 +44,7 @@ _AUTHENTICATE = (
         account.c.gone_at,
         login.c.roles,
         login.c.disabled_at,
+        login.c.filters_rev,
     )
     .outerjoin(account, account.c.id == oauth_token.c.account_id)
     .outerjoin(login, login.c.account_id == oauth_token.c.account_id)
@@ -94,6 +95,7 @@ def authenticate(tx: Tx, hash_: str) -> Viewer:
         scopes=scopes,
         token_id=row.id,
         app_id=row.app_id,
+        filters_rev=row.filters_rev,
     )
 
 

@@ -27,7 +27,15 @@ from node.schema.posts import (
     takeback,
 )
 from node.schema.reactions import bookmark, favourite, pin, quote, reaction
-from node.schema.reading import conversation_mute, direct_conversation, people_list, people_list_member
+from node.schema.reading import (
+    conversation_mute,
+    direct_conversation,
+    filter_keyword,
+    filter_post,
+    people_list,
+    people_list_member,
+    word_filter,
+)
 from node.schema.social import block, featured_tag, follow, mute, tag_follow
 from node.schema.work import event, job, meta, notification
 
@@ -46,6 +54,8 @@ __all__ = [
     "event",
     "favourite",
     "featured_tag",
+    "filter_keyword",
+    "filter_post",
     "follow",
     "gathering",
     "group_ban",
@@ -89,4 +99,5 @@ __all__ = [
     "thread_lookup",
     "tombstone",
     "web_session",
+    "word_filter",
 ]

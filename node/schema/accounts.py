@@ -74,6 +74,7 @@ login = Table(
     Column("disabled_at", Millis),
     Column("created_at", Millis, nullable=False),
     Column("last_sign_in_at", Millis),
+    Column("filters_rev", Integer, nullable=False, server_default="0"),  # rises with every change; 0: never any filter
 )
 
 account_key = Table(

@@ -1,7 +1,7 @@
 """What people make to read by: lists of people, threads of which they want no
-notifications; and the direct conversations that each has."""
+notifications; the direct conversations that each has; filters."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, UniqueConstraint, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, text
 
 from node.schema.meta import Id, Json, Millis, metadata
 
@@ -49,4 +49,34 @@ direct_conversation = Table(  # direct posts of one thread, as one person has th
     UniqueConstraint("account_id", "conversation_id"),
     Index("ix_direct_conversation_account_id_last_post_id", "account_id", "last_post_id"),
     Index("ix_direct_conversation_conversation_id", "conversation_id"),
+)
+
+word_filter = Table(
+    "word_filter",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("contexts", Integer, nullable=False),  # bits: home 1, notifications 2, public 4, thread 8, account 16
+    Column("action", String(8), nullable=False, server_default="warn"),  # warn | hide | blur
+    Column("expires_at", Millis),
+    Column("created_at", Millis, nullable=False),
+)
+
+filter_keyword = Table(
+    "filter_keyword",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("filter_id", Id, ForeignKey("word_filter.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("keyword", Text, nullable=False),
+    Column("whole_word", Boolean, nullable=False, server_default=text("true")),
+)
+
+filter_post = Table(
+    "filter_post",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),
+    Column("filter_id", Id, ForeignKey("word_filter.id", ondelete="CASCADE"), nullable=False),
+    Column("post_id", Id, ForeignKey("post.id", ondelete="CASCADE"), nullable=False, index=True),
+    UniqueConstraint("filter_id", "post_id"),
 )

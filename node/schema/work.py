@@ -24,7 +24,8 @@ event = Table(
     metadata,
     # The arrival sequence: streams and cursors go by it, so that late and imported posts are neither lost nor misplaced.
     Column("id", Id, primary_key=True, autoincrement=True),
-    Column("kind", String(32), nullable=False),  # update | status.update | delete | notification | conversation | kill
+    # update | status.update | delete | notification | conversation | filters_changed | kill
+    Column("kind", String(32), nullable=False),
     Column("post_id", Id),
     Column("account_id", Id),  # notification: whose; others: the author
     Column("data", Json),

@@ -17,8 +17,6 @@ from web.mastodon import answers
 from web.responses import JSONBytes
 
 _EMPTY_LISTS = {
-    "/api/v1/filters": "read:filters",
-    "/api/v2/filters": "read:filters",
     "/api/v1/announcements": None,
     "/api/v1/scheduled_statuses": "read:statuses",
     "/api/v1/endorsements": "read:accounts",

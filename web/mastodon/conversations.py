@@ -1,6 +1,6 @@
 """Conversation: rows of `direct_conversation` as JSON, for their owners."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -8,13 +8,19 @@ from sqlalchemy import Row
 
 from node.runtime import Tx
 from web.mastodon import loading
-from web.mastodon.entities import Renderer, array
+from web.mastodon.entities import Renderer, array, own_filters
 
 
-def rendered(renderer: Renderer, tx: Tx, rows: Sequence[Row[Any]]) -> list[bytes]:
-    """One for each row, as the owner of the row sees it. A fixed number of statements, whatever the rows."""
+def rendered(
+    renderer: Renderer, tx: Tx, rows: Sequence[Row[Any]], revisions: Mapping[int, int] | None = None
+) -> list[bytes]:
+    """One for each row, as the owner of the row sees it. A fixed number of statements, whatever the rows.
+
+    `revisions` as of `Renderer.filter`; by default the viewer's.
+    """
     who = sorted({row.account_id for row in rows})
     posts = renderer.load(tx, list({row.last_post_id for row in rows}), who)
+    renderer.filter(tx, posts, own_filters(tx) if revisions is None else {one: revisions.get(one, 0) for one in who})
     marks = loading.marks(tx, who, posts.originals)
     people = renderer.accounts_by_id(tx, [one for row in rows for one in (*row.participants, row.account_id)])
     shown = []

@@ -12,16 +12,15 @@ counts and what the reader did with a post are laid over it. The cost of a page 
 It does not ask who may see what: whoever chose the ids did.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Row
 
 from node.errors import NotFound
+from node.html import to_text
 from node.reacting import KIND as REACTION
 from node.runtime import Tx
 from node.schema import report
@@ -29,10 +28,11 @@ from node.social import Relationship
 from node.urls import Urls
 from node.viewer import Kind
 from web.mastodon import emoji, loading, quoted, shapes
+from web.mastodon.filtered import Found, Overlay
+from web.mastodon.kept import Kept
 from web.mastodon.loading import Face, Marks
 from web.mastodon.shapes import Json
 
-T = TypeVar("T")
 _encode = msgspec.json.encode
 
 POSTS_KEPT = 20_000
@@ -42,11 +42,12 @@ ACCOUNTS_KEPT = 5_000
 _NULL = b"null"
 _SWITCH = (b"false", b"true")
 _FLAGS = tuple(
-    b',"favourited":%b,"reblogged":%b,"bookmarked":%b,"pinned":%b,"muted":%b,"filtered":[]}'
+    b',"favourited":%b,"reblogged":%b,"bookmarked":%b,"pinned":%b,"muted":%b,"filtered":'
     % tuple(_SWITCH[bits >> place & 1] for place in range(5))
     for bits in range(32)
 )
-"""The end of a Status, by the bits of loading.Marks."""
+"""The end of a Status, by the bits of loading.Marks, but for what filters found."""
+_UNFILTERED = tuple(flags + b"[]}" for flags in _FLAGS)
 _NO_FLAGS = b"}"
 _COUNTS = b',"replies_count":%d,"reblogs_count":%d,"favourites_count":%d'
 _QUOTES = b',"quotes_count":%d,"quote_approval":'
@@ -61,42 +62,6 @@ class Written(NamedTuple):
     """A JSON object without its closing brace."""
     application: bytes
     """The client that it was written with: only its author is told."""
-
-
-class Kept(Generic[T]):
-    """The newest revision of what was rendered, the least recently used forgotten. Thread-safe."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[int, tuple[int, T]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def find(self, wanted: Iterable[tuple[int, int]]) -> tuple[dict[int, T], list[int]]:
-        """Of (id, revision): what is here by id, and the ids of what is not."""
-        found: dict[int, T] = {}
-        missing: list[int] = []
-        with self._lock:
-            for id_, revision in wanted:
-                entry = self._entries.get(id_)
-                if entry is not None and entry[0] == revision:
-                    self._entries.move_to_end(id_)
-                    found[id_] = entry[1]
-                else:
-                    missing.append(id_)
-        return found, missing
-
-    def keep(self, id_: int, revision: int, value: T) -> None:
-        """Unless a later revision is here: a reader's snapshot may be an old one."""
-        with self._lock:
-            entry = self._entries.get(id_)
-            if entry is None or entry[0] <= revision:
-                self._entries[id_] = (revision, value)
-                self._entries.move_to_end(id_)
-            while len(self._entries) > self._most:
-                self._entries.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +79,8 @@ class Posts:
     """Custom emoji of the answers, by post."""
 
     quotes: quoted.Quotes
+    found: Found = field(default_factory=dict)
+    """What filters found, see `filtered`."""
 
     def status(self, post_id: int, viewer: int | None, marks: Marks) -> bytes:
         """The Status as `viewer` sees it; None is somebody without an account."""
@@ -142,8 +109,12 @@ class Posts:
             pieces += (b',"reblog":null,"poll":', self._poll(post_id, viewer, author) if self.polls else _NULL)
         else:
             pieces += (b',"poll":null,"reblog":', *self._pieces(boosted, viewer, marks))
-        pieces.append(_NO_FLAGS if viewer is None else _FLAGS[marks.get((viewer, boosted or post_id), 0)])
+        pieces.append(_NO_FLAGS if viewer is None else self._flags((viewer, boosted or post_id), marks))
         return pieces
+
+    def _flags(self, key: tuple[int, int], marks: Marks) -> bytes:
+        bits, found = marks.get(key, 0), self.found.get(key)
+        return _UNFILTERED[bits] if found is None else b"%b%b}" % (_FLAGS[bits], found.shown)
 
     def _quote(self, face: Face, viewer: int | None, marks: Marks, is_shallow: bool) -> Sequence[bytes]:
         """Quote, or inside of what is quoted ShallowQuote."""
@@ -166,6 +137,21 @@ class Posts:
         emojis = {"emojis": self.in_polls.get(post_id, [])}
         return _encode(shapes.poll(row, self.now, own, is_author=viewer == author_id) | emojis)
 
+    def is_hidden(self, viewer: int | None, post_id: int | None) -> bool:
+        """Whether a filter of the viewer hides notifications about a post."""
+        if viewer is None or post_id not in self.faces:
+            return False
+        found = self.found.get((viewer, self.faces[post_id].boost_of_id or post_id))
+        return found is not None and found.hides_notifications
+
+    def words(self, post_id: int) -> str:
+        """What filters look at, casefolded: the text, its warning, answers of a poll, descriptions of media."""
+        shape = msgspec.json.decode(self.written[post_id].body + b"}")
+        poll = self.polls.get(post_id)
+        described = [one["description"] or "" for one in shape["media_attachments"]]
+        parts = [shape["spoiler_text"], to_text(shape["content"]), *described, *([] if poll is None else _titles(poll))]
+        return "\n".join(parts).casefold()
+
     @property
     def originals(self) -> list[int]:
         """What people can have done something with: the posts, not the boosts of them."""
@@ -179,6 +165,7 @@ class Renderer:
         self.urls = urls
         self._posts: Kept[Written] = Kept(posts_kept)
         self._accounts: Kept[bytes] = Kept(accounts_kept)
+        self._filters = Overlay(accounts_kept, posts_kept)
 
     def forgetful(self) -> "Renderer":
         """One that keeps nothing, for transactions that write: what they see may never be committed."""
@@ -191,6 +178,7 @@ class Renderer:
         viewer = reader(tx)
         who = [] if viewer is None else [viewer]
         found = self.load(tx, ids, who)
+        self.filter(tx, found, own_filters(tx))
         marks = loading.marks(tx, who, found.originals)
         return [found.status(id_, viewer, marks) for id_ in ids if id_ in found.faces]
 
@@ -209,6 +197,15 @@ class Renderer:
         reacted = emoji.reactions(tx, [id_ for id_, face in faces.items() if face.reactions_count > 0], who, self.urls)
         in_polls = emoji.of_posts(tx, {id_: _titles(row) for id_, row in polls.items()}, self.urls)
         return Posts(faces, written, authors, polls, votes, tx.now, reacted, in_polls, found_quotes)
+
+    def filter(self, tx: Tx, posts: Posts, revisions: Mapping[int, int]) -> None:
+        """Lay over posts what the filters of people find in them; `revisions`: account id -> filters_rev.
+
+        No statement for who never had a filter, one for all of whom the newest are not kept.
+        """
+        if any(revisions.values()):
+            originals = [(id_, posts.faces[id_].rev) for id_ in posts.originals]
+            posts.found.update(self._filters.found(tx, revisions, originals, posts.words))
 
     def _written(self, tx: Tx, faces: dict[int, Face]) -> dict[int, Written]:
         found, missing = self._posts.find((id_, face.rev) for id_, face in faces.items())
@@ -273,7 +270,9 @@ class Renderer:
         """Notification of each row of `notification`, all of them the viewer's."""
         viewer = reader(tx)
         who = [] if viewer is None else [viewer]
-        return self.notifications_of(tx, rows, lambda _row: viewer, who, reaction_as=reaction_as)
+        return self.notifications_of(
+            tx, rows, lambda _row: viewer, who, reaction_as=reaction_as, revisions=own_filters(tx)
+        )
 
     def notifications_of(
         self,
@@ -283,15 +282,24 @@ class Renderer:
         who: Sequence[int],
         *,
         reaction_as: str = "favourite",
+        revisions: Mapping[int, int] | None = None,
+        pushed: bool = False,
     ) -> list[bytes]:
-        """The same for several readers `who`; `viewer_of` tells whose a row is. Few clients know the kind of reactions."""
+        """The same for several readers `who`; `viewer_of` tells whose a row is. Few clients know the kind of reactions.
+
+        `revisions` as of `filter`. What is `pushed` is empty where a filter that hides notifications matches.
+        """
         posts = self.load(tx, list({row.post_id for row in rows if row.post_id is not None}), who)
+        self.filter(tx, posts, revisions or {})
         marks = loading.marks(tx, who, posts.originals)
         senders = self._accounts_by_id(tx, [row.from_id for row in rows])
         reports = self._reports(tx, [row.report_id for row in rows if row.report_id is not None])
         reacted = emoji.told(tx, rows, self.urls)
         shown = []
         for row in rows:
+            if pushed and posts.is_hidden(viewer_of(row), row.post_id):
+                shown.append(b"")
+                continue
             head = {"id": str(row.id), "type": row.kind, "created_at": shapes.moment(row.created_at)}
             if row.kind == REACTION:
                 head |= {"type": reaction_as} | reacted.get(row.id, {})
@@ -313,6 +321,12 @@ class Renderer:
 
     def attachment(self, row: Row[Any]) -> bytes:
         return _encode(shapes.attachment(row, self.urls))
+
+
+def own_filters(tx: Tx) -> dict[int, int]:
+    """The viewer's filters_rev, as `Renderer.filter` wants it."""
+    viewer = reader(tx)
+    return {} if viewer is None else {viewer: tx.viewer.filters_rev}
 
 
 def reader(tx: Tx) -> int | None:

@@ -73,11 +73,12 @@ def _narrow(word: str, news: PostNews) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One event for one subscription. `payload` is text: JSON, or the bare id of what is gone."""
+    """One event for one subscription. `payload` is text: JSON, or the bare id of what is gone; or
+    there is none."""
 
     stream: list[str]
     event: str
-    payload: str
+    payload: str | None
 
 
 @dataclass(eq=False, slots=True)
@@ -88,11 +89,16 @@ class Connection:
     hears_posts: bool
     hears_notifications: bool
     streams: set[Stream] = field(default_factory=set)
+    filters_rev: int = 0
+    """Of the filters that are in force: those of the viewer, until they change."""
     ended: int | None = None
     """The WebSocket close code, once it is to end."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set with `ended`."""
     _frames: asyncio.Queue[Frame] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+
+    def __post_init__(self) -> None:
+        self.filters_rev = self.viewer.filters_rev
 
     @property
     def account_id(self) -> int:
@@ -212,7 +218,7 @@ class Hub:
 
     async def _catch_up(self, cursor: Cursor) -> Cursor:
         while True:
-            found = await self._parts.node.glance(self._taken, cursor, self._listeners())
+            found = await self._parts.node.glance(self._taken, cursor, self._listeners(), self._revisions())
             self._deliver(found)
             cursor = found.batch.cursor
             if not found.batch.more:
@@ -245,21 +251,27 @@ class Hub:
                     notified.add(connection.account_id)
         return Listeners(home, notified, open_, lists, direct)
 
+    def _revisions(self) -> dict[int, int]:
+        """account id -> filters_rev, of those who have filters."""
+        return {one.account_id: one.filters_rev for one in self._connections if one.filters_rev}
+
     # --- on a database thread
 
-    def _taken(self, tx: Tx, cursor: Cursor, listeners: Listeners) -> Rendered:
+    def _taken(self, tx: Tx, cursor: Cursor, listeners: Listeners, revisions: dict[int, int]) -> Rendered:
         batch = streams.take(tx, cursor, listeners)
+        revisions = revisions | dict(batch.filters)
         talks = batch.conversations
-        shown = conversations.rendered(self._renderer, tx, talks) if talks else []
+        shown = conversations.rendered(self._renderer, tx, talks, revisions) if talks else []
         heard = [(row.account_id, body.decode()) for row, body in zip(talks, shown, strict=True)]
-        return Rendered(batch, self._posts(tx, batch.news), self._notifications(tx, batch), heard)
+        return Rendered(batch, self._posts(tx, batch.news, revisions), self._notifications(tx, batch, revisions), heard)
 
-    def _posts(self, tx: Tx, news: Iterable[PostNews]) -> dict[tuple[int, int], str]:
+    def _posts(self, tx: Tx, news: Iterable[PostNews], revisions: dict[int, int]) -> dict[tuple[int, int], str]:
         readers = {one.post_id: one.readers for one in news if one.kind != "delete"}
         who = sorted(set().union(*readers.values()))
         if not who:
             return {}
         posts = self._renderer.load(tx, list(readers), who)
+        self._renderer.filter(tx, posts, {one: revisions[one] for one in who if one in revisions})
         marks = loading.marks(tx, who, posts.originals)
         return {
             (post_id, one): text
@@ -268,13 +280,20 @@ class Hub:
             for one, text in _for_each(posts, post_id, people, marks)
         }
 
-    def _notifications(self, tx: Tx, batch: Batch) -> list[tuple[int, str]]:
+    def _notifications(self, tx: Tx, batch: Batch, revisions: dict[int, int]) -> list[tuple[int, str]]:
         rows = batch.notifications
         if not rows:
             return []
         who = sorted({row.account_id for row in rows})
-        shown = self._renderer.notifications_of(tx, rows, lambda row: int(row.account_id), who)
-        return [(row.account_id, body.decode()) for row, body in zip(rows, shown, strict=True)]
+        shown = self._renderer.notifications_of(
+            tx,
+            rows,
+            lambda row: int(row.account_id),
+            who,
+            revisions={one: revisions[one] for one in who if one in revisions},
+            pushed=True,
+        )
+        return [(row.account_id, body.decode()) for row, body in zip(rows, shown, strict=True) if body]
 
     # --- to the connections
 
@@ -292,10 +311,21 @@ class Hub:
                 if connection.account_id == account_id and connection.hears_notifications and stream.is_own:
                     connection.offer(Frame(stream.label, "notification", text))
 
+        self._refresh_filters(found.batch)
         for account_id, text in found.conversations:
             for connection, stream in self._subscribed():
                 if connection.account_id == account_id and stream.name == "direct":
                     connection.offer(Frame(stream.label, "conversation", text))
+
+    def _refresh_filters(self, batch: Batch) -> None:
+        for connection in self._connections:
+            rev = batch.filters.get(connection.account_id)
+            if rev is None:
+                continue
+            connection.filters_rev = rev
+            for stream in connection.streams:
+                if stream.name == "user":
+                    connection.offer(Frame(stream.label, "filters_changed", None))
 
     def _end(self, ended: Ended) -> None:
         for connection in self._connections:

@@ -7,8 +7,8 @@
 
 Streams: user, user:notification, public, public:local, public:remote (each also :media), hashtag, hashtag:local (with
 `tag`), list (with `list`, its id), direct. Events: update, status.update, delete, notification, conversation (on direct
-alone). The token comes as Authorization, `?access_token=`, or Sec-WebSocket-Protocol, which is echoed. Nobody listens
-without one.
+alone), filters_changed (on user). The token comes as Authorization, `?access_token=`, or Sec-WebSocket-Protocol, which is
+echoed. Nobody listens without one.
 """
 
 import asyncio
@@ -166,7 +166,8 @@ async def _send(socket: WebSocket, connection: Connection) -> None:
 
 
 def _text(frame: Frame) -> str:
-    return msgspec.json.encode({"stream": frame.stream, "event": frame.event, "payload": frame.payload}).decode()
+    body = {"stream": frame.stream, "event": frame.event}
+    return msgspec.json.encode(body if frame.payload is None else body | {"payload": frame.payload}).decode()
 
 
 async def _listen(socket: WebSocket, connection: Connection) -> None:
@@ -228,7 +229,7 @@ async def _events(request: Request, connection: Connection) -> AsyncIterator[str
                 )
                 if waiting in done:
                     frame, waiting = waiting.result(), None
-                    yield f"event: {frame.event}\ndata: {frame.payload}\n\n"
+                    yield f"event: {frame.event}\ndata: {frame.payload or ''}\n\n"
                 elif not done:
                     yield ":thump\n\n"
         finally:

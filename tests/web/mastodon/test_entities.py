@@ -17,7 +17,8 @@ from node.schema import account, poll, poll_vote
 from node.schema import post as post_table
 from node.viewer import NOBODY, Viewer
 from tests.support.people import make_person
-from web.mastodon.entities import Kept, Renderer
+from web.mastodon.entities import Renderer
+from web.mastodon.kept import Kept
 
 
 @pytest.fixture
