@@ -128,7 +128,7 @@ def page(
     from_account: int | None = None,
 ) -> list[Row[Any]]:
     """The viewer's notifications, newest first: rows of `notification`. `kinds` None means all."""
-    wanted = [kind for kind in KINDS if (kinds is None or kind in kinds) and kind not in exclude]
+    wanted = _wanted(kinds, exclude)
     if not wanted:
         return []
     bounds = {
@@ -150,10 +150,21 @@ def get(tx: Tx, notification_id: int) -> Row[Any]:
     return row
 
 
-def count(tx: Tx, *, after_id: int = 0, limit: int = 100, exclude: Collection[str] = ()) -> int:
-    """How many are newer than `after_id`, counted up to `limit`."""
-    wanted = [kind for kind in KINDS if kind not in exclude]
-    row = sight.first(tx, _count, {"of": _me(tx), "kinds": wanted, "above": after_id, "limit": limit})
+def count(
+    tx: Tx,
+    *,
+    after_id: int = 0,
+    limit: int = 100,
+    kinds: Collection[str] | None = None,
+    exclude: Collection[str] = (),
+    from_account: int | None = None,
+) -> int:
+    """How many of those that `page` would show are newer than `after_id`, counted up to `limit`."""
+    wanted = _wanted(kinds, exclude)
+    if not wanted:
+        return 0
+    values = {"of": _me(tx), "kinds": wanted, "above": after_id, "limit": limit, "sender": from_account}
+    row = sight.first(tx, _count, values, from_account is not None)
     return 0 if row is None else int(row[0])
 
 
@@ -187,14 +198,17 @@ def _one(eyes: Sight) -> Select[Any]:
     return _shown(eyes, select(notification)).where(notification.c.id == bindparam("id", type_=Id))
 
 
-def _count(eyes: Sight) -> Select[Any]:
-    newer = (
-        _shown(eyes, select(notification.c.id))
-        .where(db.among(notification.c.kind, "kinds"), notification.c.id > bindparam("above", type_=Id))
-        .limit(bindparam("limit", type_=Id))
-        .subquery()
+def _count(eyes: Sight, from_one: bool) -> Select[Any]:
+    newer = _shown(eyes, select(notification.c.id)).where(
+        db.among(notification.c.kind, "kinds"), notification.c.id > bindparam("above", type_=Id)
     )
-    return select(func.count()).select_from(newer)
+    if from_one:
+        newer = newer.where(notification.c.from_id == bindparam("sender", type_=Id))
+    return select(func.count()).select_from(newer.limit(bindparam("limit", type_=Id)).subquery())
+
+
+def _wanted(kinds: Collection[str] | None, exclude: Collection[str]) -> list[str]:
+    return [kind for kind in KINDS if (kinds is None or kind in kinds) and kind not in exclude]
 
 
 def _shown(eyes: Sight, statement: Select[Any]) -> Select[Any]:

@@ -20,6 +20,7 @@ from node.schema import (
     direct_conversation,
     follow,
     login,
+    marker,
     mute,
     notification,
     oauth_token,
@@ -49,6 +50,7 @@ _TRACES = (
     delete(conversation_mute).where(conversation_mute.c.account_id == bindparam("of")),
     delete(direct_conversation).where(direct_conversation.c.account_id == bindparam("of")),
     delete(word_filter).where(word_filter.c.account_id == bindparam("of")),
+    delete(marker).where(marker.c.account_id == bindparam("of")),
     delete(people_list_member).where(people_list_member.c.account_id == bindparam("of")),
     delete(people_list).where(people_list.c.account_id == bindparam("of")),
     delete(notification).where(

@@ -37,6 +37,7 @@ from node.schema.reading import (
     word_filter,
 )
 from node.schema.social import block, featured_tag, follow, mute, tag_follow
+from node.schema.telling import marker
 from node.schema.work import event, job, meta, notification
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "inbox_item",
     "job",
     "login",
+    "marker",
     "media",
     "mention",
     "meta",

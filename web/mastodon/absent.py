@@ -42,7 +42,6 @@ def routes() -> list[BaseRoute]:
         *(Route(path, empty_list) for path in _EMPTY_LISTS),
         *(Route(path, no_trends) for path in _TRENDS),
         *(Route(f"/api/v1/accounts/{{id}}/{name}", nothing_of_account) for name in _OF_ACCOUNTS),
-        Route("/api/v1/markers", no_markers),
         Route("/api/v2/notifications/policy", policy),
     ]
 
@@ -60,11 +59,6 @@ async def no_trends(request: Request) -> Response:
 async def nothing_of_account(request: Request) -> Response:
     await api.read(request, answers.to_read("read:accounts"), accounts.get, params.path_id(request))
     return JSONBytes(b"[]")
-
-
-async def no_markers(request: Request) -> Response:
-    await api.viewer(request, "read:statuses")
-    return JSONBytes(b"{}")
 
 
 async def policy(request: Request) -> Response:

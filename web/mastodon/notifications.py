@@ -3,15 +3,17 @@
 GET  /api/v1/notifications            ?types[] ?exclude_types[] ?account_id
 GET  /api/v1/notifications/{id}
 POST /api/v1/notifications/clear · /{id}/dismiss · /dismiss (id in the body)
-GET  /api/v1/notifications/unread_count
+GET  /api/v1/notifications/unread_count   the same filters; newer than the marker of the notifications
 """
+
+from typing import TypedDict
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import notifications
+from node import markers, notifications
 from node.errors import NotFound
 from node.reacting import KIND
 from node.runtime import Tx
@@ -30,6 +32,14 @@ nobody misses one, and no client meets a kind that it does not know."""
 _PATH = "/api/v1/notifications"
 
 
+class _Wanted(TypedDict):
+    """For `notifications.page` and `count`."""
+
+    kinds: frozenset[str] | None
+    exclude: frozenset[str]
+    from_account: int | None
+
+
 def routes() -> list[BaseRoute]:
     return [
         Route(_PATH, page),
@@ -43,19 +53,22 @@ def routes() -> list[BaseRoute]:
 
 async def page(request: Request) -> Response:
     asked = params.query(request)
-    bounds = params.page_of(asked, default=40, max=80)
+    bounds, wanted = params.page_of(asked, default=40, max=80), _wanted(asked)
     named = frozenset(asked.texts("types"))
-    kinds, excluded = _with_reactions(named) or None, _with_reactions(frozenset(asked.texts("exclude_types")))
-    if kinds is None:
-        excluded |= notifications.OWN  # a client might stumble over a kind that it did not ask for
     reaction_as = next((name for name in REACTIONS if name in named), FAVOURITE)
-    sender = asked.id("account_id")
 
     def work(tx: Tx, renderer: Renderer) -> answers.Drawn:
-        rows = notifications.page(tx, bounds, kinds=kinds, exclude=excluded, from_account=sender)
+        rows = notifications.page(tx, bounds, **wanted)
         return array(renderer.notifications(tx, rows, reaction_as=reaction_as)), [row.id for row in rows]
 
     return await answers.page(request, READ, work, run=api.read)
+
+
+def _wanted(asked: params.Params) -> _Wanted:
+    kinds, excluded = frozenset(asked.texts("types")), _with_reactions(frozenset(asked.texts("exclude_types")))
+    if not kinds:
+        excluded |= notifications.OWN  # a client might stumble over a kind that it did not ask for
+    return {"kinds": _with_reactions(kinds) or None, "exclude": excluded, "from_account": asked.id("account_id")}
 
 
 def _with_reactions(kinds: frozenset[str]) -> frozenset[str]:
@@ -90,10 +103,11 @@ async def dismiss_named(request: Request) -> Response:
 
 
 async def unread_count(request: Request) -> Response:
-    """Nothing is marked as read yet, so all count."""
-    limit = params.query(request).integer("limit", 100, lo=1, hi=1000) or 100
-    return await answers.read(request, READ, lambda tx, _: _unread(tx, limit))
+    asked = params.query(request)
+    wanted, limit = _wanted(asked), asked.integer("limit", 100, lo=1, hi=1000) or 100
 
+    def work(tx: Tx, _renderer: Renderer) -> bytes:
+        after_id = markers.last_read(tx, "notifications")
+        return msgspec.json.encode({"count": notifications.count(tx, after_id=after_id, limit=limit, **wanted)})
 
-def _unread(tx: Tx, limit: int) -> bytes:
-    return msgspec.json.encode({"count": notifications.count(tx, limit=limit, exclude=notifications.OWN)})
+    return await answers.search(request, READ, work)

@@ -195,7 +195,6 @@ async def test_unknown_calls_are_json_too(anna: User) -> None:
         answer = await anna.send(method, "/api/v1/no/such/thing", headers={"Accept": "text/html"})
         assert (answer.status_code, answer.json()) == (404, {"error": "Record not found"})
     assert (await anna.send("DELETE", "/api/v1/timelines/home")).status_code == 405
-    assert await anna.get("/api/v1/markers") == {}
     policy = await anna.get("/api/v2/notifications/policy")
     assert policy["summary"] == {"pending_requests_count": 0, "pending_notifications_count": 0}
 
