@@ -44,7 +44,7 @@ from sqlalchemy import (
 )
 
 from activitypub.audience import Visibility
-from node import db, lists, sight, tags
+from node import db, late, lists, sight, tags
 from node.errors import Forbidden, NotFound
 from node.ids import PostId
 from node.paging import Page
@@ -62,7 +62,7 @@ BATCH = 4
 
 # Written out, not bound: SQLite uses a partial index only for a query that repeats its condition to the letter.
 _OPEN = and_(post.c.visibility == literal_column("0"), post.c.boost_of_id.is_(None))
-_OPEN_HERE = and_(_OPEN, text("post.local"))
+_HERE = text("post.local")
 _KNOWN = post.alias("known")
 _FOR_ALL = post.c.visibility == Visibility.PUBLIC
 
@@ -85,13 +85,14 @@ def home(tx: Tx, page: Page) -> list[PostId]:
             tagged = _sift(tx, _home_tags, bounds, ascending, False)
     if tagged:
         people = sorted({*people, *tagged}, reverse=not ascending)[: page.limit]
-    return page.newest_first(people)
+    return late.added(tx, page, page.newest_first(people), _late_home, {})
 
 
 def public(tx: Tx, page: Page, *, local: bool = False, remote: bool = False, only_media: bool = False) -> list[PostId]:
     """Posts for everybody, of this node, of peers, or (with both or neither flag) of all. Answers to others are left out."""
     local, remote = _one_side(local, remote)
-    return page.newest_first(_ids(tx, _public, page_values(page), page.min_id is not None, local, remote, only_media))
+    found = page.newest_first(_ids(tx, _public, page_values(page), page.min_id is not None, local, remote, only_media))
+    return found if local or only_media else late.added(tx, page, found, _late_public, {})
 
 
 def tag(
@@ -123,7 +124,8 @@ def people_list(tx: Tx, list_id: int, page: Page) -> list[PostId]:
     """What the people in one of the viewer's lists write and boost. NotFound for a list of somebody else's."""
     row = lists.get(tx, list_id)
     values = page_values(page) | {"list": row.id, "policy": row.replies_policy}
-    return page.newest_first(_sift(tx, _list, values, page.min_id is not None))
+    found = page.newest_first(_sift(tx, _list, values, page.min_id is not None))
+    return late.added(tx, page, found, _late_list, {"list": row.id, "policy": row.replies_policy})
 
 
 def account(
@@ -333,13 +335,35 @@ def in_list(
     return _shown(eyes), belongs
 
 
+# --- what came late
+
+
+def _late_home(eyes: Sight) -> Select[Any]:
+    return late.within(and_(*at_home(eyes)))
+
+
+def _late_list(eyes: Sight) -> Select[Any]:
+    return late.within(and_(*in_list(eyes, bindparam("list", type_=Id), bindparam("policy", type_=String))))
+
+
+def _late_public(eyes: Sight) -> Select[Any]:
+    return late.within(and_(*_in_public(eyes)))
+
+
 # --- public, tags, accounts
+
+
+def _in_public(eyes: Sight) -> tuple[ColumnElement[bool], ...]:
+    p = post.c
+    no_answer = or_(p.in_reply_to_iri.is_(None), p.in_reply_to_account_id == p.author_id)
+    return _OPEN, eyes.visible(post), ~eyes.unwanted(p.author_id), no_answer
 
 
 def _public(eyes: Sight, ascending: bool, local: bool, remote: bool, only_media: bool) -> Select[Any]:
     p = post.c
-    statement = select(p.id).where(_OPEN_HERE if local else _OPEN, eyes.visible(post), ~eyes.unwanted(p.author_id))
-    statement = statement.where(or_(p.in_reply_to_iri.is_(None), p.in_reply_to_account_id == p.author_id))
+    statement = select(p.id).where(*_in_public(eyes))
+    if local:
+        statement = statement.where(_HERE)
     return paged(statement.where(*_narrower(remote, only_media)), p.id, ascending)
 
 
