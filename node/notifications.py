@@ -26,6 +26,9 @@ KINDS = (
 )
 OWN = frozenset(("join", "join_request"))
 """Kinds that the Mastodon client API has no name for: on our own pages, and for clients that ask for them by name."""
+GROUPED = frozenset(("favourite", "follow", "reblog"))
+"""Kinds of which clients know that they come in groups."""
+GROUP_MS = 12 * 3_600_000
 
 _LAST = 2**63 - 1
 _SENDER = account.alias()
@@ -93,6 +96,7 @@ def notify_each(
     if not receivers:
         return
     about = {"kind": kind, "from_id": from_id, "post_id": post_id, "report_id": report_id, "dedupe": dedupe}
+    about["group_key"] = group_key(kind, post_id, tx.now)
     rows = [about | {"id": tx.new_id(), "account_id": one, "created_at": tx.now} for one in receivers]
     tx.execute(db.insert_or_ignore(tx.dialect, notification, ["account_id", "dedupe"]), rows)
     if kind in OWN:  # streams speak that API
@@ -105,6 +109,14 @@ def notify_each(
         ],
     )
     tx.ring(EVENT)
+
+
+def group_key(kind: str, post_id: int | None, now: int) -> str | None:
+    """What a notification that comes now is grouped by (see node.grouping); None: it stands alone."""
+    if kind not in GROUPED:
+        return None
+    about = "" if post_id is None else f"-{post_id}"
+    return f"{kind}{about}-{now // GROUP_MS}"
 
 
 def withdraw(
@@ -128,12 +140,12 @@ def page(
     from_account: int | None = None,
 ) -> list[Row[Any]]:
     """The viewer's notifications, newest first: rows of `notification`. `kinds` None means all."""
-    wanted = _wanted(kinds, exclude)
-    if not wanted:
+    chosen = wanted(kinds, exclude)
+    if not chosen:
         return []
     bounds = {
         "of": _me(tx),
-        "kinds": wanted,
+        "kinds": chosen,
         "below": _LAST if page.max_id is None else page.max_id,
         "above": max(page.since_id or 0, page.min_id or 0),
         "limit": page.limit,
@@ -160,10 +172,10 @@ def count(
     from_account: int | None = None,
 ) -> int:
     """How many of those that `page` would show are newer than `after_id`, counted up to `limit`."""
-    wanted = _wanted(kinds, exclude)
-    if not wanted:
+    chosen = wanted(kinds, exclude)
+    if not chosen:
         return 0
-    values = {"of": _me(tx), "kinds": wanted, "above": after_id, "limit": limit, "sender": from_account}
+    values = {"of": _me(tx), "kinds": chosen, "above": after_id, "limit": limit, "sender": from_account}
     row = sight.first(tx, _count, values, from_account is not None)
     return 0 if row is None else int(row[0])
 
@@ -183,7 +195,7 @@ def clear(tx: Tx) -> None:
 
 
 def _page(eyes: Sight, upwards: bool, from_one: bool) -> Select[Any]:
-    statement = _shown(eyes, select(notification)).where(
+    statement = shown(eyes, select(notification)).where(
         db.among(notification.c.kind, "kinds"),
         notification.c.id < bindparam("below", type_=Id),
         notification.c.id > bindparam("above", type_=Id),
@@ -195,11 +207,11 @@ def _page(eyes: Sight, upwards: bool, from_one: bool) -> Select[Any]:
 
 
 def _one(eyes: Sight) -> Select[Any]:
-    return _shown(eyes, select(notification)).where(notification.c.id == bindparam("id", type_=Id))
+    return shown(eyes, select(notification)).where(notification.c.id == bindparam("id", type_=Id))
 
 
 def _count(eyes: Sight, from_one: bool) -> Select[Any]:
-    newer = _shown(eyes, select(notification.c.id)).where(
+    newer = shown(eyes, select(notification.c.id)).where(
         db.among(notification.c.kind, "kinds"), notification.c.id > bindparam("above", type_=Id)
     )
     if from_one:
@@ -207,11 +219,12 @@ def _count(eyes: Sight, from_one: bool) -> Select[Any]:
     return select(func.count()).select_from(newer.limit(bindparam("limit", type_=Id)).subquery())
 
 
-def _wanted(kinds: Collection[str] | None, exclude: Collection[str]) -> list[str]:
+def wanted(kinds: Collection[str] | None, exclude: Collection[str]) -> list[str]:
+    """The kinds to look for; `kinds` None means all."""
     return [kind for kind in KINDS if (kinds is None or kind in kinds) and kind not in exclude]
 
 
-def _shown(eyes: Sight, statement: Select[Any]) -> Select[Any]:
+def shown(eyes: Sight, statement: Select[Any]) -> Select[Any]:
     """Own notifications from people in good standing, about nothing or about a post that the viewer may see."""
     seen = exists(
         select(literal(1))

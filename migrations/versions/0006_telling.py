@@ -1,4 +1,4 @@
-"""How far people have read.
+"""How far people have read; notifications in groups.
 
 Revision ID: 0006
 Revises: 0005
@@ -27,4 +27,13 @@ def upgrade() -> None:
         sa.Column("updated_at", id_type(), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_marker_account_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("account_id", "timeline", name=op.f("pk_marker")),
+    )
+    op.add_column("notification", sa.Column("group_key", sa.String(length=127), nullable=True))
+    op.create_index(
+        "ix_notification_group",
+        "notification",
+        ["account_id", "group_key", "id"],
+        unique=False,
+        sqlite_where=sa.text("group_key IS NOT NULL"),
+        postgresql_where=sa.text("group_key IS NOT NULL"),
     )

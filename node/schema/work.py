@@ -14,9 +14,18 @@ notification = Table(
     Column("post_id", Id, ForeignKey("post.id", ondelete="CASCADE"), index=True),
     Column("report_id", Id),
     Column("dedupe", String(127), nullable=False),  # one notification per (account, kind, from, thing)
+    Column("group_key", String(127)),  # NULL: it stands alone (node.grouping)
     Column("created_at", Millis, nullable=False),
     UniqueConstraint("account_id", "dedupe"),
     Index("ix_notification_account_id_id", "account_id", "id"),
+    Index(
+        "ix_notification_group",
+        "account_id",
+        "group_key",
+        "id",
+        sqlite_where=text("group_key IS NOT NULL"),
+        postgresql_where=text("group_key IS NOT NULL"),
+    ),
 )
 
 event = Table(

@@ -57,6 +57,15 @@ def _day(engineering: RunningNode, field: RunningNode, folder: Path) -> None:
 
     eventually(lambda: len(anna.notifications()) == 4, "follow, mention, favourite and boost")
     assert sorted(n.type for n in anna.notifications()) == ["favourite", "follow", "mention", "reblog"]
+    grouped = anna.grouped_notifications()
+    assert sorted(group.type for group in grouped.notification_groups) == ["favourite", "follow", "mention", "reblog"]
+    assert [one.acct for one in grouped.accounts] == [f"tom@{field.domain}"]
+    assert anna.unread_grouped_notifications_count() == 4
+    newest = grouped.notification_groups[0]
+    assert [one.acct for one in anna.grouped_notification_accounts(newest.group_key)] == [f"tom@{field.domain}"]
+    anna.markers_set("notifications", newest.most_recent_notification_id)
+    assert anna.markers_get("notifications")["notifications"].last_read_id == newest.most_recent_notification_id
+    assert anna.unread_grouped_notifications_count() == anna.notifications_unread_count().count == 0
     assert [s.uri for s in anna.status_context(post).descendants] == [reply.uri]
     assert [a.acct for a in anna.status_favourited_by(post)] == [f"tom@{field.domain}"]
     assert [a.acct for a in anna.status_reblogged_by(post)] == [f"tom@{field.domain}"]

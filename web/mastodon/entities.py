@@ -293,7 +293,7 @@ class Renderer:
         self.filter(tx, posts, revisions or {})
         marks = loading.marks(tx, who, posts.originals)
         senders = self._accounts_by_id(tx, [row.from_id for row in rows])
-        reports = self._reports(tx, [row.report_id for row in rows if row.report_id is not None])
+        reports = self.reports(tx, [row.report_id for row in rows if row.report_id is not None])
         reacted = emoji.told(tx, rows, self.urls)
         shown = []
         for row in rows:
@@ -303,7 +303,7 @@ class Renderer:
             head = {"id": str(row.id), "type": row.kind, "created_at": shapes.moment(row.created_at)}
             if row.kind == REACTION:
                 head |= {"type": reaction_as} | reacted.get(row.id, {})
-            parts = [_encode(head | {"group_key": f"ungrouped-{row.id}"})[:-1]]
+            parts = [_encode(head | {"group_key": row.group_key or f"ungrouped-{row.id}"})[:-1]]
             parts.append(b',"account":' + senders.get(row.from_id, _NULL))
             if row.post_id in posts.faces:
                 parts.append(b',"status":' + posts.status(row.post_id, viewer_of(row), marks))
@@ -312,7 +312,8 @@ class Renderer:
             shown.append(b"".join(parts) + b"}")
         return shown
 
-    def _reports(self, tx: Tx, ids: Sequence[int]) -> dict[int, bytes]:
+    def reports(self, tx: Tx, ids: Sequence[int]) -> dict[int, bytes]:
+        """Report of each that is there."""
         if not ids:
             return {}
         rows = tx.rows(report.select().where(report.c.id.in_(ids)))

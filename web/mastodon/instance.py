@@ -28,8 +28,8 @@ from web.responses import json
 COMPATIBLE = "4.5.0"
 """The version of Mastodon whose calls these are: clients parse the beginning of `version` and switch features on by it."""
 VERSION = f"{COMPATIBLE} (compatible; Corridor {package_version('corridor')})"
-API_VERSIONS = {"mastodon": 1}
-"""A promise that clients act on: 2 would be grouped notifications, which are not here yet."""
+API_VERSIONS = {"mastodon": 2}
+"""A promise that clients act on: 2 is grouped notifications. 4 would be Web Push as in RFC 8291, which is not here yet."""
 PEOPLE = Access(None, anonymous=True, app=True)
 IMAGE_TYPES = ["image/jpeg", "image/png", "image/gif", "image/webp", "image/avif"]
 MONTH_MILLIS = 30 * 86_400_000

@@ -32,8 +32,8 @@ nobody misses one, and no client meets a kind that it does not know."""
 _PATH = "/api/v1/notifications"
 
 
-class _Wanted(TypedDict):
-    """For `notifications.page` and `count`."""
+class Wanted(TypedDict):
+    """What `notifications.page` and the like are asked for."""
 
     kinds: frozenset[str] | None
     exclude: frozenset[str]
@@ -53,22 +53,26 @@ def routes() -> list[BaseRoute]:
 
 async def page(request: Request) -> Response:
     asked = params.query(request)
-    bounds, wanted = params.page_of(asked, default=40, max=80), _wanted(asked)
-    named = frozenset(asked.texts("types"))
-    reaction_as = next((name for name in REACTIONS if name in named), FAVOURITE)
+    bounds, filters, reaction = params.page_of(asked, default=40, max=80), wanted(asked), reaction_as(asked)
 
     def work(tx: Tx, renderer: Renderer) -> answers.Drawn:
-        rows = notifications.page(tx, bounds, **wanted)
-        return array(renderer.notifications(tx, rows, reaction_as=reaction_as)), [row.id for row in rows]
+        rows = notifications.page(tx, bounds, **filters)
+        return array(renderer.notifications(tx, rows, reaction_as=reaction)), [row.id for row in rows]
 
     return await answers.page(request, READ, work, run=api.read)
 
 
-def _wanted(asked: params.Params) -> _Wanted:
+def wanted(asked: params.Params) -> Wanted:
     kinds, excluded = frozenset(asked.texts("types")), _with_reactions(frozenset(asked.texts("exclude_types")))
     if not kinds:
         excluded |= notifications.OWN  # a client might stumble over a kind that it did not ask for
     return {"kinds": _with_reactions(kinds) or None, "exclude": excluded, "from_account": asked.id("account_id")}
+
+
+def reaction_as(asked: params.Params) -> str:
+    """The name under which this client knows reactions."""
+    named = frozenset(asked.texts("types"))
+    return next((name for name in REACTIONS if name in named), FAVOURITE)
 
 
 def _with_reactions(kinds: frozenset[str]) -> frozenset[str]:
@@ -104,10 +108,10 @@ async def dismiss_named(request: Request) -> Response:
 
 async def unread_count(request: Request) -> Response:
     asked = params.query(request)
-    wanted, limit = _wanted(asked), asked.integer("limit", 100, lo=1, hi=1000) or 100
+    filters, limit = wanted(asked), asked.integer("limit", 100, lo=1, hi=1000) or 100
 
     def work(tx: Tx, _renderer: Renderer) -> bytes:
         after_id = markers.last_read(tx, "notifications")
-        return msgspec.json.encode({"count": notifications.count(tx, after_id=after_id, limit=limit, **wanted)})
+        return msgspec.json.encode({"count": notifications.count(tx, after_id=after_id, limit=limit, **filters)})
 
     return await answers.search(request, READ, work)

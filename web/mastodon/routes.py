@@ -9,6 +9,7 @@ from web.mastodon import (
     featured_tags,
     filters,
     filters_v1,
+    grouped,
     instance,
     lists,
     markers,
@@ -54,4 +55,5 @@ def routes() -> list[BaseRoute]:
         *instance.routes(),
         *streaming.routes(),
         *absent.routes(),
+        *grouped.routes(),  # after /api/v2/notifications/policy
     ]

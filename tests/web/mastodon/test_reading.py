@@ -168,7 +168,7 @@ async def test_the_node_describes_itself_in_both_versions(served: Served, anna: 
     assert second["configuration"]["statuses"]["max_characters"] == 5000
     assert second["usage"]["users"]["active_month"] == 1
     assert second["registrations"]["enabled"] is False
-    assert second["api_versions"] == {"mastodon": 1}
+    assert second["api_versions"] == {"mastodon": 2}
     first = (await served.http.get("/api/v1/instance")).json()
     assert first["uri"] == "eng.example"
     assert first["urls"]["streaming_api"] == "wss://eng.example"
