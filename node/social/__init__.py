@@ -29,6 +29,7 @@ from node.social.relations import (
     followers,
     following,
     muted,
+    mutes_end,
     relationships,
 )
 from node.social.tags import follow_tag, followed_tags, unfollow_tag
@@ -49,6 +50,7 @@ __all__ = [
     "following",
     "mute",
     "muted",
+    "mutes_end",
     "record_accept",
     "record_block",
     "record_follow",

@@ -109,6 +109,12 @@ def muted(tx: Tx, page: Page) -> list[tuple[int, int]]:
     return _people(tx, mute, mute.c.target_id, (mute.c.account_id == me(tx)) & running, page)
 
 
+def mutes_end(tx: Tx, ids: Sequence[int]) -> dict[int, int | None]:
+    """When the viewer's running mutes of these accounts end, in ms UTC; None: when they are taken back."""
+    values = {"viewer": me(tx), "ids": ids, "now": tx.now}
+    return {row.target_id: row.expires_at for row in tx.rows(_MUTES, values)} if ids else {}
+
+
 def _people(
     tx: Tx, table: Table, who: ColumnElement[int], condition: ColumnElement[bool], page: Page
 ) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ POST /api/v1/reports
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Select, bindparam, select
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,11 +20,12 @@ from starlette.routing import BaseRoute, Route
 from node import db, moderation, social
 from node.accounts.lookup import me
 from node.errors import Invalid, NotFound
+from node.paging import Page
 from node.runtime import Tx
 from node.schema import account, follow, report
 from web import params
 from web.identity import Access
-from web.mastodon import answers
+from web.mastodon import answers, shapes
 from web.mastodon.entities import Renderer, array, composed, report_entity
 
 FOLLOWS = "write:follows"
@@ -113,7 +115,21 @@ async def blocks(request: Request) -> Response:
 
 async def mutes(request: Request) -> Response:
     page = params.page(request, default=40, max=80)
-    return await answers.accounts(request, Access(("read:mutes", "follow")), social.muted, page)
+    return await answers.page(
+        request, Access(("read:mutes", "follow")), lambda tx, renderer: _muted(tx, renderer, page)
+    )
+
+
+def _muted(tx: Tx, renderer: Renderer, page: Page) -> answers.Drawn:
+    """MutedAccount: who is muted, and until when. Laid over the kept bytes, which are the same for every reader."""
+    pairs = social.muted(tx, page)
+    people = [id_ for _, id_ in pairs]
+    ends = social.mutes_end(tx, people)
+    shown = [
+        b'%b,"mute_expires_at":%b}' % (one[:-1], msgspec.json.encode(shapes.moment_or_none(ends[id_])))
+        for id_, one in zip(people, renderer.accounts(tx, people), strict=True)
+    ]
+    return array(shown), [cursor for cursor, _ in pairs]
 
 
 async def follow_requests(request: Request) -> Response:

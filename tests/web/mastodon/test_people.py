@@ -109,6 +109,17 @@ async def test_following_blocking_and_muting_answer_the_relation(anna: User, ber
     assert not (await bert.post(f"/api/v1/accounts/{anna.id}/unfollow"))["following"]
 
 
+async def test_the_muted_are_listed_with_the_end_of_each_mute(anna: User, bert: User, carl: User) -> None:
+    await anna.post(f"/api/v1/accounts/{bert.id}/mute", duration=60)
+    await anna.post(f"/api/v1/accounts/{carl.id}/mute")
+    listed = {one["acct"]: one["mute_expires_at"] for one in await anna.get("/api/v1/mutes")}
+    (relation,) = await anna.get("/api/v1/accounts/relationships", **{"id[]": bert.id})
+    assert relation["muting_expires_at"] is not None
+    assert listed == {"bert": relation["muting_expires_at"], "carl": None}
+    assert "mute_expires_at" not in await anna.get(f"/api/v1/accounts/{bert.id}")
+    assert await bert.get("/api/v1/mutes") == []
+
+
 async def test_a_locked_account_answers_requests(anna: User, bert: User, carl: User) -> None:
     await anna.call("PATCH", "/api/v1/accounts/update_credentials", json={"locked": True})
     assert (await bert.follow(anna))["requested"]
