@@ -15,6 +15,7 @@ from node.social.rights import blocks
 from node.viewer import Kind
 
 _PRESENT = select(account.c.id).where(db.among(account.c.id, "ids"), account.c.gone_at.is_(None))
+_IN_GOOD_STANDING = _PRESENT.where(account.c.suspended_at.is_(None))
 _FOLLOWS = select(follow).where(
     or_(
         (follow.c.follower_id == bindparam("viewer")) & db.among(follow.c.target_id, "ids"),
@@ -52,14 +53,18 @@ class Relationship:
     requested_by: bool = False
 
 
-def relationships(tx: Tx, ids: Sequence[int]) -> list[Relationship]:
-    """In the order of `ids`; those that do not exist are left out. Four statements, however many."""
+def relationships(tx: Tx, ids: Sequence[int], *, suspended: bool = True) -> list[Relationship]:
+    """In the order of `ids`; those that do not exist are left out, without `suspended` also who is suspended.
+
+    Four statements, however many.
+    """
     viewer = me(tx)
     wanted = list(dict.fromkeys(ids))
     if not wanted:
         return []
     values = {"viewer": viewer, "ids": wanted}
-    found: dict[int, dict[str, Any]] = {id_: {} for id_ in tx.scalars(_PRESENT, {"ids": wanted})}
+    present = _PRESENT if suspended else _IN_GOOD_STANDING
+    found: dict[int, dict[str, Any]] = {id_: {} for id_ in tx.scalars(present, {"ids": wanted})}
     for row in tx.rows(_FOLLOWS, values):
         if row.follower_id == viewer:
             _merge(found, row.target_id, _own_follow(row))

@@ -77,9 +77,12 @@ def routes() -> list[BaseRoute]:
 async def relationships(request: Request) -> Response:
     asked = params.query(request)
     ids = (asked.ids("id") or asked.ids("ids"))[:MAX_SEVERAL]
-    return await answers.read(
-        request, "read:follows", lambda tx, renderer: renderer.relationships(social.relationships(tx, ids))
-    )
+    suspended = asked.flag("with_suspended")
+
+    def rule(tx: Tx, renderer: Renderer) -> bytes:
+        return renderer.relationships(social.relationships(tx, ids, suspended=suspended))
+
+    return await answers.read(request, "read:follows", rule)
 
 
 async def change(request: Request) -> Response:

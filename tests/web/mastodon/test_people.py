@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from node import auth
+from node import accounts, auth
 from tests.web.conftest import Served
 from tests.web.mastodon.conftest import MakeUser, User
 
@@ -118,6 +118,15 @@ async def test_the_muted_are_listed_with_the_end_of_each_mute(anna: User, bert: 
     assert listed == {"bert": relation["muting_expires_at"], "carl": None}
     assert "mute_expires_at" not in await anna.get(f"/api/v1/accounts/{bert.id}")
     assert await bert.get("/api/v1/mutes") == []
+
+
+async def test_relations_to_the_suspended_are_told_only_when_asked_for(served: Served, anna: User, bert: User) -> None:
+    await anna.follow(bert)
+    await served.node.write(accounts.suspend, bert.id)
+    asked = {"id[]": [bert.id, anna.id]}
+    assert [one["id"] for one in await anna.get("/api/v1/accounts/relationships", **asked)] == [str(anna.id)]
+    told = await anna.get("/api/v1/accounts/relationships", **asked, with_suspended="true")
+    assert [one["id"] for one in told] == [str(bert.id), str(anna.id)]
 
 
 async def test_a_locked_account_answers_requests(anna: User, bert: User, carl: User) -> None:
