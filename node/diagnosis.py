@@ -3,7 +3,8 @@
 Every check is a rule that reads; `repair` is the one that writes. See doctor.py for what findings are.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Row, TextClause, func, select, text
@@ -30,7 +31,7 @@ BACKUP_DAYS = 7
 CHUNK = 500
 LISTED = 5
 
-Check = Callable[[Tx], Iterator[Finding]]
+Check = Callable[[Tx], Iterable[Finding]]
 
 _KEYS = (
     select(account_key.c.id, account_key.c.iri, account_key.c.private)
@@ -61,15 +62,17 @@ _PEOPLE_MISSING: dict[str, TextClause] = {
 }
 
 
-async def examine(node: Node) -> list[Finding]:
-    """Every check, one after the other."""
-    return [finding for check in CHECKS for finding in await _findings(node, check)]
+async def examine(node: Node, *, also: Sequence[Check] = ()) -> list[Finding]:
+    """Every check, one after the other, and then those of others."""
+    return [finding for check in (*CHECKS, *also) for finding in await _findings(node, check)]
 
 
 async def _findings(node: Node, check: Check) -> list[Finding]:
     try:
         return await node.read(lambda tx: list(check(tx)))
     except (SQLAlchemyError, NodeError) as error:
+        if is_damage(error):
+            return [damaged(str(getattr(error, "orig", error)))]
         name = check.__name__.strip("_")
         return [fault(name, f"the database cannot be read: {getattr(error, 'orig', error)}", "restore the last backup")]
 
@@ -135,7 +138,7 @@ def _integrity(tx: Tx) -> Iterator[Finding]:
         return
     damage = [str(found) for found in tx.scalars(text("PRAGMA quick_check(10)")) if found != "ok"]
     if damage:
-        yield fault("integrity", f"the database file is damaged: {damage[0]}", "stop the node, restore the last backup")
+        yield damaged(damage[0])
         return
     loose = tx.rows(text("PRAGMA foreign_key_check"))
     if loose:
@@ -143,6 +146,15 @@ def _integrity(tx: Tx) -> Iterator[Finding]:
         yield fault("integrity", f"{len(loose)} rows point at nothing, in {tables}", "restore the last backup")
     else:
         yield ok("integrity", "the database file is sound")
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether SQLite says that the file is not as it wrote it: that, alone, is no subclass of its error."""
+    return type(getattr(error, "orig", None)) is sqlite3.DatabaseError
+
+
+def damaged(what: str) -> Finding:
+    return fault("integrity", f"the database file is damaged: {what}", "stop the node, restore the last backup")
 
 
 def _clock(tx: Tx) -> Iterator[Finding]:

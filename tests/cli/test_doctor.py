@@ -138,8 +138,9 @@ def test_a_database_server_that_does_not_answer_is_found(corridor: Corridor, sma
     assert the_fault(corridor)["check"] == "database"
 
 
-def test_a_damaged_database_file_is_found(corridor: Corridor, small: Path) -> None:
-    """Pages in the middle are overwritten, as a failing disk does."""
+@pytest.mark.parametrize("place", [0.01, 0.2, 0.35, 0.5, 0.65, 0.8])
+def test_a_damaged_database_file_is_found(corridor: Corridor, small: Path, place: float) -> None:
+    """Pages are overwritten, as a failing disk does: of the schema, of its revision, of rows, wherever that is."""
     file = small.parent / "corridor.db"
     _write(small, lambda tx: [tx.audit("x" * 60, "y" * 3000) for _ in range(200)])
     engine = db.sqlite_engine(f"sqlite:///{file}")
@@ -147,7 +148,7 @@ def test_a_damaged_database_file_is_found(corridor: Corridor, small: Path) -> No
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     engine.dispose()
     with file.open("r+b") as raw:
-        raw.seek(file.stat().st_size // 2 // 4096 * 4096)
+        raw.seek(int(file.stat().st_size * place) // 4096 * 4096)
         raw.write(b"\xff" * 40_960)
     found = checks(corridor, healthy=False)
     assert found["integrity"]["state"] == "fault"

@@ -78,7 +78,7 @@ def _of_database(settings: Settings, repair: bool) -> list[Finding]:
 
 
 async def _examined_database(node: Node) -> list[Finding]:
-    return [*await diagnosis.examine(node), *await node.read(checkup.of_company)]
+    return await diagnosis.examine(node, also=[checkup.of_company])
 
 
 def _schema(settings: Settings) -> Finding:
@@ -91,6 +91,8 @@ def _schema(settings: Settings) -> Finding:
         return doctor.fault("schema", str(error), "run `corridor migrate`, after a backup; or run the newer release")
     except SQLAlchemyError as error:
         reason = getattr(error, "orig", error)
+        if diagnosis.is_damage(error):
+            return diagnosis.damaged(str(reason))
         return doctor.fault("database", f"it cannot be read: {reason}", "is it running? Is database.url right?")
     return doctor.ok("schema", f"at revision {migrations.head()}, as this release needs")
 
