@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from node.errors import Invalid
 
-_READ = "accounts blocks bookmarks favourites filters follows lists mutes notifications search statuses"
+_READ = "accounts blocks bookmarks collections favourites filters follows lists mutes notifications search statuses"
 _WRITE = _READ.replace("search ", "") + " conversations media reports"
 _ADMIN = "accounts reports domain_allows domain_blocks ip_blocks email_domain_blocks canonical_email_blocks"
 _FOLLOW = frozenset(f"{verb}:{what}" for verb in ("read", "write") for what in ("follows", "blocks", "mutes"))

@@ -70,6 +70,7 @@ async def who(node: Node, token: str | None) -> Viewer:
         ("follow", "write:follows", True),
         ("follow", "read:mutes", True),
         ("follow", "write:statuses", False),
+        ("read:collections", "write:collections", False),
         ("write:follows", "follow", False),
         ("read", "profile", True),
         ("read:accounts", "profile", True),
@@ -98,7 +99,14 @@ def test_an_unknown_scope_is_invalid(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "scopes"),
-    [(None, {"read"}), ("", {"read"}), ("  ", {"read"}), ("read write\tread", {"read", "write"}), ("push", {"push"})],
+    [
+        (None, {"read"}),
+        ("", {"read"}),
+        ("  ", {"read"}),
+        ("read write\tread", {"read", "write"}),
+        ("push", {"push"}),
+        ("read:collections write:collections", {"read:collections", "write:collections"}),
+    ],
 )
 def test_scopes_are_read_from_text(text: str | None, scopes: set[str]) -> None:
     assert auth.parse(text) == scopes
