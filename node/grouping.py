@@ -6,6 +6,7 @@ groups. A page of groups goes by notifications: each group stands where its newe
 how Mastodon does it (methods/grouped_notifications).
 """
 
+import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -102,14 +103,12 @@ def senders(tx: Tx, key: str, page: Page) -> list[tuple[int, int]]:
 
 def dismiss(tx: Tx, key: str) -> None:
     """Remove a group of the viewer's. What is gone already, or was never there, is gone: as in Mastodon, no error."""
-    alone = _alone(key)
-    if alone is None:
-        tx.execute(_DISMISS, {"of": me(tx), "key": key})
-        return
-    try:
-        notifications.dismiss(tx, alone)
-    except NotFound:
-        return
+    with contextlib.suppress(NotFound):
+        alone = _alone(key)
+        if alone is None:
+            tx.execute(_DISMISS, {"of": me(tx), "key": key})
+        else:
+            notifications.dismiss(tx, alone)
 
 
 def count(

@@ -1,6 +1,7 @@
 """Markers: how far somebody has read their home timeline and their notifications, on whatever device.
 
-The last word counts, also when it names something older: people mark as unread what they want to see again.
+The last word counts, also when it names something older: people mark as unread what they want to see again. Mastodon answers
+409 to the loser of two writers at once; here each write of a marker is whole in itself, so that there is no loser.
 """
 
 from collections.abc import Collection, Mapping
