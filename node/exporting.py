@@ -5,6 +5,7 @@ posts.jsonl      their posts, and those of peers' people that they boosted or fa
 follows.jsonl    who follows whom
 lists.jsonl      whom people put into which list
 filters.jsonl    what people do not want to stumble over
+scheduled.jsonl  posts that are to be published later
 emoji.jsonl      the node's custom emoji
 media/           the files that posts and profiles name
 
@@ -23,7 +24,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BindParameter, Row, Select, and_, bindparam, exists, func, or_, select
 
-from node import accounts, emoji, filters, groups, html, lists, media, plans
+from node import accounts, emoji, filters, groups, html, lists, media, plans, scheduling
 from node.accounts.finding import acct
 from node.errors import Conflict
 from node.importing.lines import VISIBILITIES
@@ -125,8 +126,11 @@ async def run(node: Node, folder: Path, progress: Progress = lambda _done, _all:
     done.follows, _ = await _write(node, folder / "follows.jsonl", _follows)
     await _write(node, folder / "lists.jsonl", lists.lines)
     await _write(node, folder / "filters.jsonl", filters.lines)
+    _, waiting_files = await _write(node, folder / "scheduled.jsonl", scheduling.lines)
     _, emoji_files = await _write(node, folder / "emoji.jsonl", _emoji)
-    done.media = _copy(node.settings.media_dir, folder / "media", people_files | post_files | emoji_files)
+    done.media = _copy(
+        node.settings.media_dir, folder / "media", people_files | post_files | waiting_files | emoji_files
+    )
     progress(done.posts, done.posts)
     return done
 

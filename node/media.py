@@ -34,6 +34,19 @@ _DETACH = (
     .values(post_id=None, created_at=bindparam("since"), position=0)
 )
 _DELETE = delete(media).where(media.c.id == bindparam("media"))
+_RESERVE = (
+    update(media)
+    .where(media.c.id == bindparam("media"))
+    .values(scheduled_id=bindparam("to_scheduled"), position=bindparam("at_position"))
+)
+_RELEASE = (
+    update(media)
+    .where(media.c.scheduled_id == bindparam("of"))
+    .values(scheduled_id=None, created_at=bindparam("since"), position=0)
+)
+_RESERVED = (
+    select(media).where(db.among(media.c.scheduled_id, "scheduled")).order_by(media.c.scheduled_id, media.c.position)
+)
 
 
 def create(tx: Tx, image: Image, description: str = "", focus: tuple[float, float] = (0.0, 0.0)) -> int:
@@ -93,7 +106,7 @@ def update_details(
 def remove(tx: Tx, media_id: int) -> list[str]:
     """Delete an own attachment that no post uses. Returns the names of its files, to be removed after the commit."""
     row = get(tx, media_id)
-    if row.post_id is not None:
+    if row.post_id is not None or row.scheduled_id is not None:
         raise Conflict("Media attachment is currently used by a status")
     tx.execute(_DELETE, {"media": media_id})
     return _files([row])
@@ -105,17 +118,32 @@ def attach(tx: Tx, post_id: int, media_ids: Sequence[int]) -> None:
     Each must be the viewer's and unattached or of this post already, else Invalid. Others of this post are detached and
     may be attached again until housekeeping removes them.
     """
-    limit = tx.settings.posts.max_media
-    wanted = list(dict.fromkeys(media_ids))
-    if len(wanted) > limit:
-        raise Invalid(f"may have {limit} attachments", "media_ids")
-    rows = tx.rows(_BY_IDS, {"ids": wanted}) if wanted else []
-    owner = _owner(tx)
-    if len(rows) != len(wanted) or not all(_attachable(row, owner, post_id) for row in rows):
-        raise Invalid("names an attachment that is not yours or is used by another post", "media_ids")
+    wanted = _checked(tx, media_ids, post_id)
     tx.execute(_DETACH, {"of": post_id, "since": tx.now})
     if wanted:
         tx.execute(_ATTACH, [{"media": id_, "to_post": post_id, "at_position": n} for n, id_ in enumerate(wanted)])
+
+
+def reserve(tx: Tx, scheduled_id: int, media_ids: Sequence[int]) -> None:
+    """Keep these, in this order, for a post that is to be published later. Raises Invalid as `attach` does."""
+    wanted = _checked(tx, media_ids, None)
+    if wanted:
+        rows = [{"media": id_, "to_scheduled": scheduled_id, "at_position": n} for n, id_ in enumerate(wanted)]
+        tx.execute(_RESERVE, rows)
+
+
+def release(tx: Tx, scheduled_id: int) -> None:
+    """What was kept for a scheduled post may be attached, and is housekeeping's if nobody does."""
+    tx.execute(_RELEASE, {"of": scheduled_id, "since": tx.now})
+
+
+def reserved(tx: Tx, scheduled_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """What is kept for scheduled posts, in order, by their ids."""
+    found: dict[int, list[Row[Any]]] = {}
+    if scheduled_ids:
+        for row in tx.rows(_RESERVED, {"scheduled": list(scheduled_ids)}):
+            found.setdefault(row.scheduled_id, []).append(row)
+    return found
 
 
 def store_remote(tx: Tx, post_id: int, author_id: int, attachments: Sequence[Attachment]) -> None:
@@ -156,7 +184,7 @@ def purge_unattached(tx: Tx, before: int, limit: int = 500) -> list[str]:
     """Delete rows of no post that are older than `before` (ms). Returns names of files, to be removed after the commit."""
     statement = (
         select(media.c.id, media.c.file, media.c.preview)
-        .where(media.c.post_id.is_(None), media.c.created_at < before)
+        .where(media.c.post_id.is_(None), media.c.scheduled_id.is_(None), media.c.created_at < before)
         .order_by(media.c.created_at)
         .limit(limit)
     )
@@ -202,8 +230,23 @@ def _owner(tx: Tx) -> int | None:
     return tx.viewer.account_id
 
 
-def _attachable(row: Row[Any], owner: int | None, post_id: int) -> bool:
-    return (owner is None or row.account_id == owner) and row.post_id in (None, post_id) and row.file is not None
+def _checked(tx: Tx, media_ids: Sequence[int], post_id: int | None) -> list[int]:
+    """Ids of attachments that the viewer may give to a post. Raises Invalid."""
+    limit = tx.settings.posts.max_media
+    wanted = list(dict.fromkeys(media_ids))
+    if len(wanted) > limit:
+        raise Invalid(f"may have {limit} attachments", "media_ids")
+    rows = tx.rows(_BY_IDS, {"ids": wanted}) if wanted else []
+    owner = _owner(tx)
+    if len(rows) != len(wanted) or not all(_attachable(row, owner, post_id) for row in rows):
+        raise Invalid("names an attachment that is not yours or is used by another post", "media_ids")
+    return wanted
+
+
+def _attachable(row: Row[Any], owner: int | None, post_id: int | None) -> bool:
+    is_own = owner is None or row.account_id == owner
+    is_free = row.post_id in (None, post_id) and row.scheduled_id is None
+    return is_own and is_free and row.file is not None
 
 
 def _remote_values(one: Attachment) -> dict[str, Any]:

@@ -11,6 +11,7 @@ contents   the row of a post and what hangs on it: mentions, tags, links, the se
 """
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -41,6 +42,7 @@ __all__ = [
     "RemotePost",
     "Revision",
     "by_iri",
+    "check",
     "context",
     "delete",
     "delete_remote",
@@ -76,16 +78,8 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
         known = _published(tx, author.id, draft.idempotency_key, post_id)
         if known is not None:
             return known
-    parent = None if draft.in_reply_to_id is None else threads.parent(tx, draft.in_reply_to_id)
-    asked = draft.poll and polls.checked(draft.poll, has_media=bool(draft.media_ids))
-    reading = reading or read(draft.text, draft.spoiler, tx.settings)
-    audience = drafts.audience(draft, reading, author, None if parent is None else drafts.audience_of(parent))
-    quoted = quotes.chosen(tx, draft.quoted_id, author.id, local_only=audience.local_only)
-    audience = quotes.narrowed(audience, quoted)
-    has_more = bool(draft.media_ids or quoted or draft.plan)
-    composed = quotes.linked(drafts.compose(tx, reading, local_only=audience.local_only, has_media=has_more), quoted)
-    composed = plans.dressed(tx, draft.plan, composed)
-    drafts.refuse_departed(tx, composed.mentioned)
+    settled = _settled(tx, draft, author, reading)
+    parent, audience, composed = settled.parent, settled.audience, settled.composed
     group_id = groups.claimed(tx, author.id, composed.mentioned, audience.visibility, parent)
     new = _new(tx, post_id, draft, composed, author, audience, parent, group_id)
     contents.store(tx, [new])
@@ -98,8 +92,8 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
         links=composed.links,
         entry=composed.entry,
     )
-    _enclose(tx, new.id, draft, asked)
-    quote = quotes.attach(tx, new, author.iri, quoted)
+    _enclose(tx, new.id, draft, settled.asked)
+    quote = quotes.attach(tx, new, author.iri, settled.quoted)
     if threads.is_counted(audience.visibility):
         accounts.count_posts(tx, author.id, 1, tx.now)
     if parent is not None and threads.is_counted_as_reply(audience.visibility):
@@ -133,6 +127,11 @@ def publish(tx: Tx, draft: Draft, reading: Reading | None = None) -> PostId:
     if group_id is not None:
         groups.published(tx, new.id)
     return new.id
+
+
+def check(tx: Tx, draft: Draft, reading: Reading | None = None) -> None:
+    """Raises what `publish` would, but for attachments that cannot be (`media.reserve` and `media.attach` see to them)."""
+    _settled(tx, draft, drafts.author(tx), reading)
 
 
 def edit(tx: Tx, post_id: int, changes: Changes) -> None:
@@ -207,6 +206,31 @@ def source(tx: Tx, post_id: int) -> Row[Any]:
 def history(tx: Tx, post_id: int) -> list[Revision]:
     """All states of a post that are kept, the present one last."""
     return revisions.of(tx, get(tx, post_id))
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What of a draft is found out and checked before anything is stored. `parent` is a row of `post`."""
+
+    parent: Row[Any] | None
+    asked: polls.Asked | None
+    audience: Audience
+    quoted: quotes.Chosen | None
+    composed: Composed
+
+
+def _settled(tx: Tx, draft: Draft, author: Row[Any], reading: Reading | None) -> _Settled:
+    parent = None if draft.in_reply_to_id is None else threads.parent(tx, draft.in_reply_to_id)
+    asked = draft.poll and polls.checked(draft.poll, has_media=bool(draft.media_ids))
+    reading = reading or read(draft.text, draft.spoiler, tx.settings)
+    audience = drafts.audience(draft, reading, author, None if parent is None else drafts.audience_of(parent))
+    quoted = quotes.chosen(tx, draft.quoted_id, author.id, local_only=audience.local_only)
+    audience = quotes.narrowed(audience, quoted)
+    has_more = bool(draft.media_ids or quoted or draft.plan)
+    composed = quotes.linked(drafts.compose(tx, reading, local_only=audience.local_only, has_media=has_more), quoted)
+    composed = plans.dressed(tx, draft.plan, composed)
+    drafts.refuse_departed(tx, composed.mentioned)
+    return _Settled(parent, asked, audience, quoted, composed)
 
 
 def _new(

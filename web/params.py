@@ -4,6 +4,7 @@
     text = form.text("status")                         # str; "" when absent
     form.boolean("sensitive", None)                    # True/False/1/0/"on"/"t"/… in every spelling, or the default
     form.integer("limit", 20, lo=1, hi=80)             # clamped into lo…hi
+    form.moment("scheduled_at")                        # "2026-05-01T18:00:00Z" in ms; None when absent
     form.ids("media_ids")                              # x[]=1, x[0]=1, x=1&x=2, ["1", 2]: [1, 2]
     form.texts("account_id")                           # the same as texts
     form.group("source").text("privacy")               # source[privacy]=…, {"source": {"privacy": …}}
@@ -20,6 +21,7 @@ Invalid (422) with the name of its field. Uploads are only taken where the handl
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -131,6 +133,18 @@ class Params(Mapping[str, Any]):
         if number is None or number != number or abs(number) > 1e15:
             raise Invalid(f"{self._field(name)} must be a number", self._field(name))
         return number
+
+    def moment(self, name: str) -> int | None:
+        """A time or a date (RFC 3339; UTC if it says nothing) as ms since 1970; None when absent, null or empty."""
+        written = self.text(name, max_len=100).strip()
+        if not written:
+            return None
+        try:
+            found = datetime.fromisoformat(written)
+            # In UTC first: the far end of the calendar has no UTC, and could be stored but not shown.
+            return int((found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).timestamp() * 1000)
+        except (ValueError, OverflowError) as error:
+            raise Invalid(f"{self._field(name)} must be a date or a time", self._field(name)) from error
 
     def id(self, name: str) -> int | None:
         """An id of ours; None when absent, null or empty."""

@@ -26,10 +26,12 @@ from node.schema import (
     oauth_token,
     people_list,
     people_list_member,
+    scheduled_post,
     tag_follow,
     tombstone,
     word_filter,
 )
+from node.schema import media as media_table
 
 PURGE_JOB = "account.purge"
 """Kind of the job that takes out what is left; payload `{"account_id": int}`."""
@@ -50,6 +52,10 @@ _TRACES = (
     delete(conversation_mute).where(conversation_mute.c.account_id == bindparam("of")),
     delete(direct_conversation).where(direct_conversation.c.account_id == bindparam("of")),
     delete(word_filter).where(word_filter.c.account_id == bindparam("of")),
+    update(media_table)
+    .where(media_table.c.account_id == bindparam("of"), media_table.c.scheduled_id.is_not(None))
+    .values(scheduled_id=None),
+    delete(scheduled_post).where(scheduled_post.c.account_id == bindparam("of")),
     delete(marker).where(marker.c.account_id == bindparam("of")),
     delete(people_list_member).where(people_list_member.c.account_id == bindparam("of")),
     delete(people_list).where(people_list.c.account_id == bindparam("of")),

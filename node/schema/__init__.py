@@ -39,6 +39,7 @@ from node.schema.reading import (
 from node.schema.social import block, featured_tag, follow, mute, tag_follow
 from node.schema.telling import marker
 from node.schema.work import event, job, meta, notification
+from node.schema.writing import scheduled_post
 
 __all__ = [
     "account",
@@ -93,6 +94,7 @@ __all__ = [
     "report",
     "retraction",
     "roster",
+    "scheduled_post",
     "tag",
     "tag_follow",
     "tag_subscriber",

@@ -1,6 +1,6 @@
 """Images that people attach, and pointers to those of remote posts."""
 
-from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
 from node.schema.meta import Id, Millis, metadata
 
@@ -25,6 +25,13 @@ media = Table(
     Column("focus_x", Float, nullable=False, server_default="0"),
     Column("focus_y", Float, nullable=False, server_default="0"),
     Column("size", Integer),  # bytes
+    Column("scheduled_id", Id),  # of the scheduled post that it waits for
     Column("created_at", Millis, nullable=False),
     Index("ix_media_post_id_position", "post_id", "position"),
+    Index(
+        "ix_media_scheduled_id",
+        "scheduled_id",
+        sqlite_where=text("scheduled_id IS NOT NULL"),
+        postgresql_where=text("scheduled_id IS NOT NULL"),
+    ),
 )

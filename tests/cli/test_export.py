@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from activitypub.audience import Visibility
-from node import accounts, lists, posts, reactions, social
+from node import accounts, lists, posts, reactions, scheduling, social
 from node.accounts import NewAccount
 from node.posts import Draft
 from node.schema import account, favourite, post
@@ -132,6 +132,25 @@ def test_lists_are_in_it_with_their_members(corridor: Corridor, eng: Path, tmp_p
     assert _lines(tmp_path / "out" / "lists.jsonl") == [
         {"owner": "tom", "title": "Pumps", "replies_policy": "list", "exclusive": True, "members": ["anna"]}
     ]
+
+
+def test_posts_for_later_are_in_it(corridor: Corridor, eng: Path, tmp_path: Path) -> None:
+    _talk(eng)
+    node = opened(eng)
+    at = node.now() + 3_600_000
+
+    async def write() -> None:
+        (tom,) = await node.read(lambda tx: tx.scalars(select(account.c.id).where(account.c.username == "tom")))
+        draft = Draft("Pump 3 #pump", spoiler="s", idempotency_key="k")
+        await node.write_as(person(tom), scheduling.schedule, draft, at)
+
+    asyncio.run(write())
+    node.close()
+    corridor("export", tmp_path / "out")
+    (line,) = _lines(tmp_path / "out" / "scheduled.jsonl")
+    said = {"author": "tom", "text": "Pump 3 #pump", "spoiler": "s", "scheduled_at": at, "media": []}
+    assert said.items() <= line.items()
+    assert "idempotency_key" not in line
 
 
 @pytest.mark.parametrize("before", ["file", "folder"])

@@ -38,6 +38,8 @@ def _day(engineering: RunningNode, field: RunningNode, folder: Path) -> None:
     shown = anna("notifications")
     assert all(word in shown for word in ("favourited your", "boosted your", "mentioned you", "now follows you"))
     assert "pump" in tom("search", "pump")
+    assert "Toot scheduled for" in anna("post", "Maintenance of pump 3 begins now", "--scheduled-in", "1h")
+    assert "must be in the future" in anna.fails("post", "too soon", "--scheduled-in", "1m")
     anna("delete", post_id)
     assert "not found" in anna.fails("thread", post_id).lower()
 

@@ -81,6 +81,10 @@ class Call(NamedTuple):
 API = (
     Call("POST", "/api/v1/statuses", "status spoiler_text visibility language in_reply_to_id media_ids sensitive poll"),
     Call("POST", "/api/v1/statuses", "scheduled_at local_only quoted_status_id content_type"),
+    Call("GET", "/api/v1/scheduled_statuses", "limit max_id since_id min_id"),
+    Call("GET", "/api/v1/scheduled_statuses/{}"),
+    Call("PUT", "/api/v1/scheduled_statuses/{}", "scheduled_at"),
+    Call("DELETE", "/api/v1/scheduled_statuses/{}"),
     Call("PUT", "/api/v1/statuses/{post}", "status spoiler_text media_ids media_attributes language"),
     Call(
         "PATCH", "/api/v1/accounts/update_credentials", "display_name note fields_attributes source locked bot avatar"

@@ -13,7 +13,6 @@ Every change leaves a line in the audit log. An account in JSON:
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import UNSET
@@ -25,7 +24,7 @@ from starlette.routing import BaseRoute, Route
 from activitypub.build import timestamp
 from node import accounts
 from node.accounts import WorkChanges
-from node.errors import Invalid, NotFound
+from node.errors import NotFound
 from node.runtime import Tx
 from node.schema import account, login
 from web import identity as api
@@ -112,20 +111,8 @@ def _work(sent: Params) -> WorkChanges:
         department=sent.text_or_none("department") if sent.has("department") else UNSET,
         manager=sent.text_or_none("manager") if sent.has("manager") else UNSET,
         executive=sent.flag("executive") if sent.has("executive") else UNSET,
-        away_until=_moment(sent.text("away_until")) if sent.has("away_until") else UNSET,
+        away_until=sent.moment("away_until") if sent.has("away_until") else UNSET,
     )
-
-
-def _moment(text: str) -> int | None:
-    """RFC 3339, or a date alone, as ms UTC; None for nothing."""
-    if not text.strip():
-        return None
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        # In UTC first: the far end of the calendar has no UTC, and could be stored but not shown.
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        raise Invalid("away_until must be a date or a time", "away_until") from error
 
 
 def _shown(tx: Tx, rows: Sequence[Row[Any]]) -> list[dict[str, Any]]:

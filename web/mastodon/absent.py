@@ -18,7 +18,6 @@ from web.responses import JSONBytes
 
 _EMPTY_LISTS = {
     "/api/v1/announcements": None,
-    "/api/v1/scheduled_statuses": "read:statuses",
     "/api/v1/endorsements": "read:accounts",
     "/api/v1/domain_blocks": "read:blocks",
     "/api/v1/suggestions": "read:accounts",

@@ -1,6 +1,6 @@
 """Posts.
 
-    POST   /api/v1/statuses                    header Idempotency-Key; ours: local_only
+    POST   /api/v1/statuses                    header Idempotency-Key; scheduled_at; ours: local_only
     GET    /api/v1/statuses?id[]=…             several
     GET    /api/v1/statuses/{id}
     PUT    /api/v1/statuses/{id}
@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activitypub.audience import Visibility
-from node import accounts, db, media, posts, quotes, sight, text
+from node import accounts, db, media, posts, quotes, scheduling, sight, text
 from node.errors import Invalid
 from node.federation import conversations
 from node.posts import Changes, Draft
@@ -32,7 +32,7 @@ from node.schema import post
 from node.sight import Sight
 from web import identity as api
 from web import params
-from web.mastodon import answers, emoji, lookups, shapes
+from web.mastodon import answers, emoji, lookups, scheduled, shapes
 from web.mastodon.entities import Renderer, array, composed, joined
 from web.mastodon.media import focus_of
 from web.mastodon.polls import asked_poll
@@ -46,8 +46,6 @@ READ = answers.to_read("read:statuses")
 WRITE = "write:statuses"
 MAX_SEVERAL = 100
 _PATH = "/api/v1/statuses"
-_NOT_YET = {"scheduled_at": "Posts cannot be scheduled here yet"}
-"""Refused rather than ignored: a post at once instead of tomorrow is not what was asked for."""
 
 
 def routes() -> list[BaseRoute]:
@@ -77,18 +75,19 @@ async def publish(request: Request) -> Response:
     # Reading is pure work that no transaction should wait for; what is longer is read when it is known who asks.
     is_short = len(draft.text) + len(draft.spoiler) <= settings.posts.max_characters
     reading = posts.read(draft.text, draft.spoiler, settings) if is_short else None
+    at = form.moment("scheduled_at")
 
     def work(tx: Tx) -> int:
         limit.spend(tx.viewer.account_id or 0)
-        return posts.publish(tx, dataclasses.replace(draft, app_id=tx.viewer.app_id), reading)
+        signed = dataclasses.replace(draft, app_id=tx.viewer.app_id)
+        return posts.publish(tx, signed, reading) if at is None else scheduling.schedule(tx, signed, at, reading)
 
-    return await answers.status_after(request, WRITE, work)
+    if at is None:
+        return await answers.status_after(request, WRITE, work)
+    return await answers.write(request, WRITE, work, scheduled.show)
 
 
 def _draft(form: Params, key: str | None) -> Draft:
-    for name, message in _NOT_YET.items():
-        if form.get(name):
-            raise Invalid(message, name)
     return Draft(
         text=form.text("status"),
         spoiler=form.text("spoiler_text"),

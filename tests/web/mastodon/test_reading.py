@@ -183,7 +183,7 @@ async def test_the_node_describes_itself_in_both_versions(served: Served, anna: 
     "path",
     [
         "v1/lists", "v2/filters", "v1/filters", "v1/announcements", "v1/conversations", "v1/trends/tags", "v2/suggestions",
-        "v1/scheduled_statuses", "v1/featured_tags", "v1/domain_blocks", "v1/notifications/requests",
+        "v1/featured_tags", "v1/domain_blocks", "v1/notifications/requests",
     ],
 )  # fmt: skip
 async def test_what_is_not_here_yet_is_empty(anna: User, path: str) -> None:
