@@ -1,8 +1,5 @@
 """From the event log to the people who are listening: who is to hear of what happened.
 
-Readers of the log go by its arrival sequence. On PostgreSQL a smaller id can become visible after a larger one, so a
-reader remembers the ids that it skipped and asks for them again for a while (design, decision 10).
-
 Everything a listener hears of has passed `visibility.visible_to` for them. What is in somebody's home here is what
 `timelines.home` would show them: the rule is `timelines.at_home`, asked of one post and many people.
 """
@@ -15,21 +12,19 @@ from typing import Any
 from sqlalchemy import (
     Row,
     Select,
-    bindparam,
     case,
-    func,
     or_,
     select,
 )
 
 from activitypub.audience import Visibility
-from node import db, directs, sight, timelines
+from node import db, directs, eventlog, sight, timelines
+from node.eventlog import Cursor
 from node.narrowing import NARROWED
 from node.runtime import Tx
 from node.schema import (
     account,
     block,
-    event,
     follow,
     login,
     media,
@@ -42,20 +37,9 @@ from node.schema import (
     tag,
     tag_follow,
 )
-from node.schema.meta import Id
 from node.sight import NOW, some
 from node.visibility import visible_to
 
-BATCH = 200
-"""Events that are taken at once."""
-GAP_MILLIS = 60_000
-"""How long a skipped id is looked for: longer than any transaction lasts."""
-MAX_GAPS = 1000
-
-_LAST = select(func.coalesce(func.max(event.c.id), 0))
-_RECENT = select(event.c.id).where(event.c.id > bindparam("after", type_=Id))
-_AFTER = select(event).where(event.c.id > bindparam("after", type_=Id)).order_by(event.c.id).limit(BATCH)
-_LATE = select(event).where(db.among(event.c.id, "ids")).order_by(event.c.id)
 _TAGS = (
     select(post_tag.c.post_id, tag.c.name)
     .join(tag, tag.c.id == post_tag.c.tag_id)
@@ -88,14 +72,6 @@ _ALIVE = (
         login.c.disabled_at.is_(None),
     )
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """How far a reader has read. `gaps` are ids that it skipped, with the time (ms) at which it noticed."""
-
-    last: int
-    gaps: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,25 +137,15 @@ class Batch:
     ended: list[Ended] = field(default_factory=list)
 
 
-def begin(tx: Tx) -> Cursor:
-    """The cursor of somebody who wants to hear what happens from now on."""
-    last = int(tx.scalar(_LAST))
-    start = max(0, last - MAX_GAPS // 10)
-    seen = set(tx.scalars(_RECENT, {"after": start}))
-    return Cursor(last, tuple((id_, tx.now) for id_ in range(start + 1, last) if id_ not in seen))
-
-
-def take(tx: Tx, cursor: Cursor, listeners: Listeners) -> Batch:
-    """What happened since `cursor` and whom of the listeners it concerns. Eleven statements at the most."""
-    late = tx.rows(_LATE, {"ids": [id_ for id_, _ in cursor.gaps]}) if cursor.gaps else []
-    new = tx.rows(_AFTER, {"after": cursor.last})
-    events = [*late, *new]
-    following = _moved(cursor, [row.id for row in late], [row.id for row in new], tx.now)
+def take(tx: Tx, cursor: Cursor, listeners: Listeners, until: Cursor | None = None) -> Batch:
+    """What happened since `cursor` and whom of the listeners it concerns; nothing that a reader at `until` has yet to read.
+    Eleven statements at the most."""
+    events, following, more = eventlog.read(tx, cursor, until)
     if not events:
-        return Batch(following, more=False)
+        return Batch(following, more)
     return Batch(
         following,
-        more=len(new) == BATCH,
+        more,
         news=_news(tx, events, listeners),
         notifications=_notifications(tx, events, listeners),
         conversations=_conversations(tx, events, listeners),
@@ -191,16 +157,6 @@ def take(tx: Tx, cursor: Cursor, listeners: Listeners) -> Batch:
 def alive(tx: Tx, token_ids: Collection[int]) -> set[int]:
     """Those of the tokens that may still be used."""
     return set(tx.scalars(_ALIVE, {"ids": list(token_ids), "now": tx.now})) if token_ids else set()
-
-
-def _moved(cursor: Cursor, late: Sequence[int], new: Sequence[int], now: int) -> Cursor:
-    found = set(late)
-    gaps = [(id_, since) for id_, since in cursor.gaps if id_ not in found and since > now - GAP_MILLIS]
-    last = cursor.last
-    for id_ in new:
-        gaps += [(skipped, now) for skipped in range(max(last + 1, id_ - MAX_GAPS), id_)]
-        last = id_
-    return Cursor(last, tuple(gaps[-MAX_GAPS:]))
 
 
 def _ended(row: Row[Any]) -> Ended:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Row, delete
 
 from activitypub.audience import Visibility
-from node import accounts, directs, posts, social, streams
+from node import accounts, directs, eventlog, posts, social, streams
 from node.errors import NotFound
 from node.ids import PostId
 from node.paging import Page
@@ -139,7 +139,7 @@ async def test_old_direct_posts_are_entered_quietly_by_the_job(node: Node, peopl
     first = await whisper(node, anna, "@bert hello")
     await say(node, anna, "@bert for all")
     await node.write(lambda tx: tx.execute(delete(direct_conversation)) and None)
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     assert await node.write(directs.index, 0) is None
     assert await state(node, bert) == [(first, False, [id_of(anna)])]
     before = await state(node, anna)
@@ -151,7 +151,7 @@ async def test_old_direct_posts_are_entered_quietly_by_the_job(node: Node, peopl
 
 async def test_the_stream_tells_each_of_their_own_and_nobody_of_others(node: Node, people: list[Viewer]) -> None:
     anna, bert, carl = people
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     await whisper(node, anna, "@bert hello")
     everybody = Listeners(direct=[id_of(one) for one in people])
     found = (await node.read(streams.take, cursor, everybody)).conversations

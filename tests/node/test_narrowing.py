@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from activitypub.audience import Visibility
-from node import posts, reactions, search, streams, timelines
+from node import eventlog, posts, reactions, search, streams, timelines
 from node.errors import NotFound
 from node.ids import PostId
 from node.paging import Page
@@ -72,7 +72,7 @@ async def test_followers_keep_it_and_all_others_lose_it_on_every_surface(
 
     assert [await found(who) for who in everybody] == [(True, True, True, True)] * 3
     assert boost in await node.read_as(dora, timelines.home, Page(limit=20))
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     assert await narrowed(node, clock, bert, post_id, Visibility.FOLLOWERS, tags=["pump"])
     assert [await sees(node, who, post_id) for who in everybody] == [True, False, False]
     assert [await found(who) for who in (carl, dora)] == [(False, False, False, False)] * 2
@@ -119,7 +119,7 @@ async def test_an_edit_that_all_may_see_takes_it_from_nobody(
 ) -> None:
     _, carl, bert = people
     post_id = await heard(node, bert, iri=NOTE, mention_ids=[id_of(carl)])
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     assert await narrowed(node, clock, bert, post_id, to)
     batch = await node.read(streams.take, cursor, Listeners([id_of(carl)], (), [id_of(carl)]))
     assert [one.kind for one in batch.news] == ["status.update"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from activitypub.audience import Visibility
-from node import accounts, lists, posts, reactions, social, streams, timelines
+from node import accounts, eventlog, lists, posts, reactions, social, streams, timelines
 from node.accounts import ProfileChanges
 from node.errors import Conflict, Invalid, NotFound
 from node.ids import PostId
@@ -158,7 +158,7 @@ async def test_an_exclusive_list_leaves_the_home_and_its_stream_alike(node: Node
     other = await make_list(node, anna, bert, exclusive=True)
 
     async def brought() -> tuple[bool, bool, bool]:
-        cursor = await node.read(streams.begin)
+        cursor = await node.read(eventlog.begin)
         post_id = await say(node, bert, "hello")
         batch = await node.read(streams.take, cursor, Listeners(home=[id_of(anna)], lists={list_id: id_of(anna)}))
         (news,) = batch.news
@@ -189,7 +189,7 @@ async def test_a_list_stream_brings_what_the_list_shows(node: Node, people: list
     field = await make_remote(node)
     await following(node, anna, field)
     made = {policy: await make_list(node, anna, bert, dora, field, replies=policy) for policy in lists.REPLIES}
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     first = [await say(node, who, "a question") for who in people]
     for who, visibility in itertools.product((bert, carl), Visibility):
         await say(node, who, f"@anna {visibility.name}", visibility=visibility)

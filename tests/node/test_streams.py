@@ -7,13 +7,14 @@ import pytest
 from sqlalchemy import Engine, delete, event, insert, select
 
 from activitypub.audience import Visibility
-from node import accounts, auth, posts, reactions, social, streams, timelines
+from node import accounts, auth, eventlog, posts, reactions, social, streams, timelines
+from node.eventlog import Cursor
 from node.ids import PostId
 from node.paging import Page
 from node.posts import Draft
 from node.runtime import Node, Tx
 from node.schema import event as event_table
-from node.streams import Batch, Cursor, Listeners, PostNews
+from node.streams import Batch, Listeners, PostNews
 from node.viewer import Viewer
 from tests.support.actors import make_remote
 from tests.support.clocks import Clock
@@ -49,7 +50,7 @@ async def test_what_streams_bring_home_is_what_the_home_timeline_shows(node: Nod
     _, bert, _, dora, emil = people
     await node.write_as(dora, social.follow, id_of(bert))
     await node.write_as(emil, social.block, id_of(dora))
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     made: list[PostId] = []
 
     async def publish(who: Viewer, text: str, **more: object) -> PostId:
@@ -81,7 +82,7 @@ async def test_what_streams_bring_home_is_what_the_home_timeline_shows(node: Nod
 async def test_open_streams_bring_what_the_public_timelines_show(node: Node, people: list[Viewer]) -> None:
     anna, bert, carl, *_ = people
     remote = await make_remote(node)
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     for visibility in Visibility:
         await node.write_as(anna, posts.publish, Draft(f"#pump {visibility}", visibility=visibility))
     first = await node.write_as(bert, posts.publish, Draft("first #Seal"))
@@ -109,7 +110,7 @@ async def test_open_streams_bring_what_the_public_timelines_show(node: Node, peo
 async def test_an_edit_is_told_to_those_who_have_the_post(node: Node, people: list[Viewer]) -> None:
     anna, bert, carl, *_ = people
     post_id = await node.write_as(anna, posts.publish, Draft("first", visibility=Visibility.FOLLOWERS))
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     await node.write_as(anna, posts.edit, post_id, posts.Changes(text="second"))
     news = last(await heard(node, cursor, people), "status.update")
     assert news.home == {id_of(anna), id_of(bert), id_of(carl)}
@@ -127,7 +128,7 @@ async def test_the_end_of_a_post_is_told_to_those_who_could_have_it_and_to_nobod
     node: Node, people: list[Viewer], visibility: Visibility, home: set[str], is_open: bool
 ) -> None:
     post_id = await node.write_as(people[0], posts.publish, Draft("@carl #pump", visibility=visibility))
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     await node.write_as(people[0], posts.delete, post_id)
     news = last(await heard(node, cursor, people), "delete")
     names = dict(zip([id_of(one) for one in people], NAMES, strict=True))
@@ -138,7 +139,7 @@ async def test_the_end_of_a_post_is_told_to_those_who_could_have_it_and_to_nobod
 
 
 async def test_a_post_that_is_gone_by_the_time_is_told_of_no_more(node: Node, people: list[Viewer]) -> None:
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     post_id = await node.write_as(people[0], posts.publish, Draft("soon gone"))
     await node.write_as(people[0], posts.delete, post_id)
     assert [one.kind for one in (await heard(node, cursor, people)).news] == ["delete"]
@@ -148,7 +149,7 @@ async def test_notifications_go_to_whom_they_are_for_and_only_if_they_may_see_th
     node: Node, people: list[Viewer]
 ) -> None:
     anna, bert, carl, dora, _ = people
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     await node.write_as(anna, posts.publish, Draft("@bert @dora hello"))
     batch = await heard(node, cursor, people)
     assert {row.account_id for row in batch.notifications} == {id_of(bert), id_of(dora)}
@@ -161,7 +162,7 @@ async def test_notifications_go_to_whom_they_are_for_and_only_if_they_may_see_th
 
 
 async def test_nobody_listening_costs_nothing_and_moves_on(node: Node, people: list[Viewer]) -> None:
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     await node.write_as(people[0], posts.publish, Draft("@bert alone"))
     batch = await node.read(streams.take, cursor, Listeners())
     assert (batch.news, list(batch.notifications)) == ([], [])
@@ -170,7 +171,7 @@ async def test_nobody_listening_costs_nothing_and_moves_on(node: Node, people: l
 
 async def test_the_end_of_a_token_and_of_an_account_are_told(node: Node, people: list[Viewer]) -> None:
     anna, bert, *_ = people
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
 
     def make_and_revoke(tx: Tx) -> int:
         tx.viewer = anna
@@ -201,7 +202,7 @@ async def test_an_event_that_becomes_visible_after_a_later_one_is_not_lost_nor_t
 ) -> None:
     """On PostgreSQL ids are given before the commit: here the row with the smaller id simply comes later."""
     anna, bert, *_ = people
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     early = await node.write_as(anna, posts.publish, Draft("given an id first"))
     late = await node.write_as(anna, posts.publish, Draft("committed first"))
 
@@ -226,15 +227,15 @@ async def test_a_gap_is_looked_for_for_a_while_and_then_no_more(node: Node, peop
     await node.write(lambda tx: tx.execute(delete(event_table)) and None)
     kept = await node.read(streams.take, cursor, Listeners())
     assert kept.cursor.gaps == cursor.gaps
-    clock.advance(streams.GAP_MILLIS / 1000 + 1)
+    clock.advance(eventlog.GAP_MILLIS / 1000 + 1)
     assert (await node.read(streams.take, cursor, Listeners())).cursor.gaps == ()
 
 
 async def test_a_long_log_is_taken_in_batches(node: Node, people: list[Viewer]) -> None:
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
 
     def fill(tx: Tx) -> None:
-        tx.execute(insert(event_table), [{"kind": "other", "at": tx.now} for _ in range(streams.BATCH + 1)])
+        tx.execute(insert(event_table), [{"kind": "other", "at": tx.now} for _ in range(eventlog.BATCH + 1)])
 
     await node.write(fill)
     first = await heard(node, cursor, people)
@@ -245,7 +246,7 @@ async def test_a_long_log_is_taken_in_batches(node: Node, people: list[Viewer]) 
 
 
 async def test_the_number_of_statements_does_not_grow_with_listeners_or_posts(node: Node, people: list[Viewer]) -> None:
-    cursor = await node.read(streams.begin)
+    cursor = await node.read(eventlog.begin)
     run: list[str] = []
 
     def listen(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:

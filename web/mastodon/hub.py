@@ -7,120 +7,29 @@ is closed: the client asks for what it missed when it comes back.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import structlog
+from sqlalchemy import Row
 
-from node import streams
+from node import eventlog, streams
 from node.bell import EVENT, Listener
+from node.eventlog import Cursor
 from node.runtime import Tx
-from node.streams import Batch, Cursor, Ended, Listeners, PostNews
-from node.viewer import Viewer
+from node.streams import Batch, Ended, Listeners, PostNews
 from web.mastodon import conversations, loading
+from web.mastodon.connections import GOING_AWAY, REFUSED, Connection, Frame
 from web.mastodon.entities import Posts, Renderer
 from web.parts import Parts
 
-QUEUE = 200
-"""Frames that may wait for one connection."""
-MAX_SUBSCRIPTIONS = 100
+MAX_MISSED = 20_000
+"""Events of the log that are looked through for who comes back."""
 LOOK_SECONDS = 1.0
 """How often the log is looked at without a bell."""
 CHECK_SECONDS = 60.0
 """How often it is asked whether the tokens are still good, for what no event told."""
-
-GOING_AWAY, REFUSED, TOO_SLOW = 1001, 1008, 1013
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One subscription: a name of the API, of tags and lists with which (`wanted` normalised, `tag` as asked for)."""
-
-    name: str
-    tag: str = ""
-    wanted: str = ""
-
-    @property
-    def label(self) -> list[str]:
-        return [self.name, self.tag] if self.tag else [self.name]
-
-    @property
-    def is_open(self) -> bool:
-        return self.name.startswith(("public", "hashtag"))
-
-    @property
-    def is_own(self) -> bool:
-        """Brings what its person is told."""
-        return self.name in ("user", "user:notification")
-
-    def takes(self, news: PostNews, account_id: int) -> bool:
-        if self.name == "user":
-            return account_id in news.home
-        if self.name == "list":
-            return int(self.wanted) in news.lists
-        if not self.is_open or account_id not in news.open:
-            return False
-        kind, *narrower = self.name.split(":")
-        belongs = self.wanted in news.tags if kind == "hashtag" else news.is_public
-        return belongs and all(_narrow(word, news) for word in narrower)
-
-
-def _narrow(word: str, news: PostNews) -> bool:
-    if word == "media":
-        return news.has_media is not False
-    return news.local is not (word == "remote")  # None, not known any more, is for both
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One event for one subscription. `payload` is text: JSON, or the bare id of what is gone; or
-    there is none."""
-
-    stream: list[str]
-    event: str
-    payload: str | None
-
-
-@dataclass(eq=False, slots=True)
-class Connection:
-    """One client. `hears_…` say what its token is good for."""
-
-    viewer: Viewer
-    hears_posts: bool
-    hears_notifications: bool
-    streams: set[Stream] = field(default_factory=set)
-    filters_rev: int = 0
-    """Of the filters that are in force: those of the viewer, until they change."""
-    ended: int | None = None
-    """The WebSocket close code, once it is to end."""
-    over: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set with `ended`."""
-    _frames: asyncio.Queue[Frame] = field(default_factory=lambda: asyncio.Queue(QUEUE))
-
-    def __post_init__(self) -> None:
-        self.filters_rev = self.viewer.filters_rev
-
-    @property
-    def account_id(self) -> int:
-        return self.viewer.account_id or 0
-
-    def offer(self, frame: Frame) -> None:
-        """Queue a frame; a client for whom too many wait is ended."""
-        if self.ended is not None:
-            return
-        try:
-            self._frames.put_nowait(frame)
-        except asyncio.QueueFull:
-            self.end(TOO_SLOW)
-
-    def end(self, code: int) -> None:
-        if self.ended is None:
-            self.ended = code
-            self.over.set()
-
-    async def frame(self) -> Frame:
-        """The next one that is to be sent."""
-        return await self._frames.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +39,10 @@ class Rendered:
     batch: Batch
     posts: dict[tuple[int, int], str]
     """(post id, account id) -> Status."""
-    notifications: list[tuple[int, str]]
-    """(account id, Notification)."""
-    conversations: list[tuple[int, str]]
-    """(account id, Conversation)."""
+    notifications: dict[int, list[str]]
+    """account id -> each Notification."""
+    conversations: dict[int, list[str]]
+    """account id -> each Conversation."""
 
     def text(self, news: PostNews, account_id: int) -> str | None:
         """The payload for one listener."""
@@ -147,9 +56,12 @@ class Hub:
         self._parts = parts
         self._renderer = renderer
         self._connections: set[Connection] = set()
+        self._waiting: set[Connection] = set()
+        """Came while a batch was being read, without them among the listeners: they hear from its end on."""
         self._running: asyncio.Task[None] | None = None
-        self._ready = asyncio.Event()
-        self._ready.set()
+        self._cursor: Cursor | None = None
+        """How far the reader has read and told; None until it has begun."""
+        self._is_taking = False
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -164,51 +76,67 @@ class Hub:
 
     @contextlib.asynccontextmanager
     async def joined(self, connection: Connection) -> AsyncIterator[None]:
-        """While inside, the connection hears of everything that happens from now on."""
-        self._connections.add(connection)
+        """While inside, the connection hears of everything that happens from `connection.since` on."""
         try:
+            self._waiting.add(connection)
             if self._parts.stopping.is_set():
                 connection.end(GOING_AWAY)
+                self._admit()
             elif self._running is None:
-                self._ready = asyncio.Event()
-                self._running = asyncio.create_task(self._run(self._ready))
-            await self._ready.wait()
+                self._running = asyncio.create_task(self._run())
+            elif self._cursor is not None and not self._is_taking:
+                self._admit()
+            await connection.admitted.wait()
             yield
         finally:
+            self._waiting.discard(connection)
             self._connections.discard(connection)
+
+    async def missed(self, connection: Connection, since: Cursor) -> AsyncIterator[Frame]:
+        """What the connection would have been sent from `since` until it joined, as far as the log reaches back and is not
+        longer than MAX_MISSED."""
+        until = connection.since
+        if until is None:
+            return
+        cursor = Cursor(until.last - MAX_MISSED) if since.last < until.last - MAX_MISSED else since
+        more = True
+        while more and connection.ended is None:
+            listeners, revisions = _listeners([connection]), _revisions([connection])
+            found = await self._parts.node.read(self._taken, cursor, listeners, revisions, until)
+            for frame in _frames(connection, found):
+                yield frame
+            cursor, more = found.batch.cursor, found.batch.more
 
     # --- the reader
 
-    async def _run(self, ready: asyncio.Event) -> None:
+    async def _run(self) -> None:
         watching = asyncio.create_task(self._watch(self._running))
         try:
             with self._parts.node.bell.listen(EVENT) as bell:
-                await self._read(bell, ready)
+                await self._read(bell)
         finally:
             # Nothing is awaited since the last connection was seen to be gone: whoever comes now starts another reader.
-            self._running = None
+            self._running = self._cursor = None
             watching.cancel()
-            ready.set()
+            self._admit()
 
     async def _watch(self, reader: "asyncio.Task[None] | None") -> None:
         """End everything when the server is asked to stop."""
         await self._parts.stopping.wait()
-        for connection in list(self._connections):
+        for connection in [*self._connections, *self._waiting]:
             connection.end(GOING_AWAY)
         if reader is not None:
             reader.cancel()
 
-    async def _read(self, bell: Listener, ready: asyncio.Event) -> None:
-        node = self._parts.node
-        cursor: Cursor | None = None
+    async def _read(self, bell: Listener) -> None:
         checked = self._parts.monotonic()
-        while self._connections:
+        while self._connections or self._waiting:
             try:
-                if cursor is None:
-                    cursor = await node.read(streams.begin)
-                    ready.set()
+                if self._cursor is None:
+                    self._cursor = await self._parts.node.read(eventlog.begin)
+                    self._admit()
                 await bell.wait(LOOK_SECONDS)
-                cursor = await self._catch_up(cursor)
+                await self._catch_up(self._cursor)
                 if self._parts.monotonic() - checked > CHECK_SECONDS:
                     checked = self._parts.monotonic()
                     await self._check_tokens()
@@ -216,13 +144,26 @@ class Hub:
                 structlog.get_logger("web").error("streams", exc_info=error)
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _catch_up(self, cursor: Cursor) -> Cursor:
-        while True:
-            found = await self._parts.node.glance(self._taken, cursor, self._listeners(), self._revisions())
-            self._deliver(found)
-            cursor = found.batch.cursor
-            if not found.batch.more:
-                return cursor
+    async def _catch_up(self, cursor: Cursor) -> None:
+        more = True
+        while more:
+            self._is_taking = True
+            try:
+                listeners, revisions = _listeners(self._connections), _revisions(self._connections)
+                found = await self._parts.node.glance(self._taken, cursor, listeners, revisions)
+                self._deliver(found)
+                self._cursor = cursor = found.batch.cursor
+                more = found.batch.more
+            finally:
+                self._is_taking = False
+                self._admit()
+
+    def _admit(self) -> None:
+        for connection in self._waiting:
+            connection.since = self._cursor
+            connection.admitted.set()
+        self._connections |= self._waiting
+        self._waiting.clear()
 
     async def _check_tokens(self) -> None:
         tokens = {one.viewer.token_id for one in self._connections if one.viewer.token_id is not None}
@@ -231,38 +172,16 @@ class Hub:
             if connection.viewer.token_id in tokens - alive:
                 connection.end(REFUSED)
 
-    def _listeners(self) -> Listeners:
-        home: set[int] = set()
-        notified: set[int] = set()
-        open_: set[int] = set()
-        lists: dict[int, int] = {}
-        direct: set[int] = set()
-        for connection in self._connections:
-            for stream in connection.streams:
-                if stream.is_open:
-                    open_.add(connection.account_id)
-                elif stream.name == "user" and connection.hears_posts:
-                    home.add(connection.account_id)
-                elif stream.name == "direct":
-                    direct.add(connection.account_id)
-                elif stream.name == "list":
-                    lists[int(stream.wanted)] = connection.account_id
-                if stream.is_own and connection.hears_notifications:
-                    notified.add(connection.account_id)
-        return Listeners(home, notified, open_, lists, direct)
-
-    def _revisions(self) -> dict[int, int]:
-        """account id -> filters_rev, of those who have filters."""
-        return {one.account_id: one.filters_rev for one in self._connections if one.filters_rev}
-
     # --- on a database thread
 
-    def _taken(self, tx: Tx, cursor: Cursor, listeners: Listeners, revisions: dict[int, int]) -> Rendered:
-        batch = streams.take(tx, cursor, listeners)
+    def _taken(
+        self, tx: Tx, cursor: Cursor, listeners: Listeners, revisions: dict[int, int], until: Cursor | None = None
+    ) -> Rendered:
+        batch = streams.take(tx, cursor, listeners, until)
         revisions = revisions | dict(batch.filters)
         talks = batch.conversations
         shown = conversations.rendered(self._renderer, tx, talks, revisions) if talks else []
-        heard = [(row.account_id, body.decode()) for row, body in zip(talks, shown, strict=True)]
+        heard = _by_account(talks, shown)
         return Rendered(batch, self._posts(tx, batch.news, revisions), self._notifications(tx, batch, revisions), heard)
 
     def _posts(self, tx: Tx, news: Iterable[PostNews], revisions: dict[int, int]) -> dict[tuple[int, int], str]:
@@ -280,10 +199,10 @@ class Hub:
             for one, text in _for_each(posts, post_id, people, marks)
         }
 
-    def _notifications(self, tx: Tx, batch: Batch, revisions: dict[int, int]) -> list[tuple[int, str]]:
+    def _notifications(self, tx: Tx, batch: Batch, revisions: dict[int, int]) -> dict[int, list[str]]:
         rows = batch.notifications
         if not rows:
-            return []
+            return {}
         who = sorted({row.account_id for row in rows})
         shown = self._renderer.notifications_of(
             tx,
@@ -293,39 +212,16 @@ class Hub:
             revisions={one: revisions[one] for one in who if one in revisions},
             pushed=True,
         )
-        return [(row.account_id, body.decode()) for row, body in zip(rows, shown, strict=True) if body]
+        return _by_account(rows, shown)
 
     # --- to the connections
 
     def _deliver(self, found: Rendered) -> None:
         for ended in found.batch.ended:
             self._end(ended)
-        for news in found.batch.news:
-            for connection, stream in self._subscribed():
-                if (connection.hears_posts or stream.name == "list") and stream.takes(news, connection.account_id):
-                    text = found.text(news, connection.account_id)
-                    if text is not None:
-                        connection.offer(Frame(stream.label, news.kind, text))
-        for account_id, text in found.notifications:
-            for connection, stream in self._subscribed():
-                if connection.account_id == account_id and connection.hears_notifications and stream.is_own:
-                    connection.offer(Frame(stream.label, "notification", text))
-
-        self._refresh_filters(found.batch)
-        for account_id, text in found.conversations:
-            for connection, stream in self._subscribed():
-                if connection.account_id == account_id and stream.name == "direct":
-                    connection.offer(Frame(stream.label, "conversation", text))
-
-    def _refresh_filters(self, batch: Batch) -> None:
         for connection in self._connections:
-            rev = batch.filters.get(connection.account_id)
-            if rev is None:
-                continue
-            connection.filters_rev = rev
-            for stream in connection.streams:
-                if stream.name == "user":
-                    connection.offer(Frame(stream.label, "filters_changed", None))
+            for frame in _frames(connection, found):
+                connection.offer(frame)
 
     def _end(self, ended: Ended) -> None:
         for connection in self._connections:
@@ -334,10 +230,66 @@ class Hub:
             if by_token or (ended.account_id is not None and ended.account_id == viewer.account_id):
                 connection.end(REFUSED)
 
-    def _subscribed(self) -> Iterator[tuple[Connection, Stream]]:
-        for connection in self._connections:
-            for stream in connection.streams:
-                yield connection, stream
+
+def _listeners(connections: Iterable[Connection]) -> Listeners:
+    home: set[int] = set()
+    notified: set[int] = set()
+    open_: set[int] = set()
+    lists: dict[int, int] = {}
+    direct: set[int] = set()
+    for connection in connections:
+        for stream in connection.streams:
+            if stream.is_open:
+                open_.add(connection.account_id)
+            elif stream.name == "user" and connection.hears_posts:
+                home.add(connection.account_id)
+            elif stream.name == "direct":
+                direct.add(connection.account_id)
+            elif stream.name == "list":
+                lists[int(stream.wanted)] = connection.account_id
+            if stream.is_own and connection.hears_notifications:
+                notified.add(connection.account_id)
+    return Listeners(home, notified, open_, lists, direct)
+
+
+def _revisions(connections: Iterable[Connection]) -> dict[int, int]:
+    """account id -> filters_rev, of those who have filters."""
+    return {one.account_id: one.filters_rev for one in connections if one.filters_rev}
+
+
+def _frames(connection: Connection, found: Rendered) -> list[Frame]:
+    """What of a batch one connection is sent; the last one says how far that is. Filters that changed are in force then."""
+    who = connection.account_id
+    frames = [
+        Frame(stream.label, news.kind, text)
+        for news in found.batch.news
+        for stream in connection.streams
+        if (connection.hears_posts or stream.name == "list") and stream.takes(news, who)
+        if (text := found.text(news, who)) is not None
+    ]
+    if connection.hears_notifications:
+        told = found.notifications.get(who, ())
+        own = [stream for stream in connection.streams if stream.is_own]
+        frames += [Frame(stream.label, "notification", text) for text in told for stream in own]
+    if (rev := found.batch.filters.get(who)) is not None:
+        connection.filters_rev = rev
+        own = [stream for stream in connection.streams if stream.name == "user"]
+        frames += [Frame(stream.label, "filters_changed", None) for stream in own]
+    talks = found.conversations.get(who, ())
+    direct = [stream for stream in connection.streams if stream.name == "direct"]
+    frames += [Frame(stream.label, "conversation", text) for text in talks for stream in direct]
+    if frames:
+        frames[-1] = replace(frames[-1], position=found.batch.cursor)
+    return frames
+
+
+def _by_account(rows: Sequence[Row[Any]], shown: Sequence[bytes]) -> dict[int, list[str]]:
+    """What was rendered for each owner; nothing of what filters hide."""
+    found: dict[int, list[str]] = {}
+    for row, body in zip(rows, shown, strict=True):
+        if body:
+            found.setdefault(row.account_id, []).append(body.decode())
+    return found
 
 
 def _for_each(posts: Posts, post_id: int, people: Iterable[int], marks: loading.Marks) -> Iterator[tuple[int, str]]:

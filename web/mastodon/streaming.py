@@ -7,7 +7,8 @@
 
 Streams: user, user:notification, public, public:local, public:remote (each also :media), hashtag, hashtag:local (with
 `tag`), list (with `list`, its id), direct. Events: update, status.update, delete, notification, conversation (on direct
-alone), filters_changed (on user). The token comes as Authorization, `?access_token=`, or Sec-WebSocket-Protocol, which is
+alone), filters_changed (on user). Server-sent events have ids; who comes back with Last-Event-ID is first sent
+what came meanwhile. The token comes as Authorization, `?access_token=`, or Sec-WebSocket-Protocol, which is
 echoed. Nobody listens without one.
 """
 
@@ -22,8 +23,9 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from activitypub.errors import ProtocolError
-from node import auth, lists
+from node import auth, eventlog, lists
 from node.errors import Forbidden, Invalid, NodeError, NotFound, Unauthorized
+from node.eventlog import Cursor
 from node.secrets import token_hash
 from node.text import normalise_tag
 from node.viewer import Kind, Viewer
@@ -31,7 +33,7 @@ from web import errors, params
 from web import identity as api
 from web.errors import TooMany, WebError
 from web.mastodon.answers import path_name
-from web.mastodon.hub import GOING_AWAY, MAX_SUBSCRIPTIONS, Connection, Frame, Stream
+from web.mastodon.connections import GOING_AWAY, MAX_SUBSCRIPTIONS, Connection, Frame, Stream
 from web.mastodon.state import state_of
 from web.parts import parts_of
 
@@ -213,12 +215,17 @@ async def server_sent(request: Request) -> Response:
     viewer = await _listener(request, api.token_of(request))
     connection = _connection(viewer)
     connection.streams.add(await _stream(request, viewer, name, asked.text("tag"), asked.text("list")))
-    return StreamingResponse(_events(request, connection), media_type="text/event-stream", headers=_EVENT_STREAM)
+    since = eventlog.parsed(request.headers.get("last-event-id", ""), parts_of(request).node.now())
+    return StreamingResponse(_events(request, connection, since), media_type="text/event-stream", headers=_EVENT_STREAM)
 
 
-async def _events(request: Request, connection: Connection) -> AsyncIterator[str]:
-    async with state_of(request).hub.joined(connection):
+async def _events(request: Request, connection: Connection, since: Cursor | None) -> AsyncIterator[str]:
+    hub = state_of(request).hub
+    async with hub.joined(connection):
         yield ":)\n\n"
+        if since is not None:
+            async for frame in hub.missed(connection, since):
+                yield _event(frame)
         over = asyncio.create_task(connection.over.wait())
         waiting: asyncio.Task[Frame] | None = None
         try:
@@ -229,10 +236,16 @@ async def _events(request: Request, connection: Connection) -> AsyncIterator[str
                 )
                 if waiting in done:
                     frame, waiting = waiting.result(), None
-                    yield f"event: {frame.event}\ndata: {frame.payload or ''}\n\n"
+                    yield _event(frame)
                 elif not done:
                     yield ":thump\n\n"
         finally:
             over.cancel()
             if waiting is not None:
                 waiting.cancel()
+
+
+def _event(frame: Frame) -> str:
+    """No block is an id alone, although the standard allows it: Mastodon.py stumbles over what has no data."""
+    position = "" if frame.position is None else f"id: {eventlog.written(frame.position)}\n"
+    return f"event: {frame.event}\n{position}data: {frame.payload or ''}\n\n"

@@ -18,8 +18,8 @@ from node.schema import oauth_token
 from node.viewer import person
 from tests.web.conftest import Served
 from tests.web.mastodon.conftest import MakeUser, User
-from web.mastodon import hub, streaming
-from web.mastodon.hub import Connection, Frame, Stream
+from web.mastodon import connections, hub, streaming
+from web.mastodon.connections import Connection, Frame, Stream
 
 NONSENSE = [
     "{",
@@ -173,7 +173,7 @@ async def test_a_stream_ends_with_its_token(served: Served, anna: User) -> None:
         await served.node.write(auth.revoke_by_id, tokens[0].id)
         with pytest.raises(websockets.ConnectionClosed):
             await asyncio.wait_for(socket.recv(), 5)
-        assert socket.close_code == hub.REFUSED
+        assert socket.close_code == connections.REFUSED
 
 
 async def test_a_stream_ends_with_the_account(served: Served, anna: User, bert: User) -> None:
@@ -198,12 +198,12 @@ async def test_a_token_that_ended_without_an_event_is_noticed(
 
 def test_a_client_that_does_not_take_its_frames_is_ended() -> None:
     connection = Connection(person(1), True, True, {Stream("user")})
-    for number in range(hub.QUEUE):
+    for number in range(connections.QUEUE):
         connection.offer(Frame(["user"], "update", str(number)))
     assert not connection.over.is_set()
     connection.offer(Frame(["user"], "update", "one too many"))
     assert connection.over.is_set()
-    assert connection.ended == hub.TOO_SLOW
+    assert connection.ended == connections.TOO_SLOW
 
 
 async def test_the_reader_rests_when_nobody_listens_and_starts_again(served: Served, anna: User) -> None:
@@ -229,7 +229,7 @@ async def test_server_sent_events_carry_the_same(served: Served, anna: User, mon
             assert await anext(lines) == ":)"
             posted = await anna.status("two\nlines")
             seen = [line async for line in _until(lines, "data:")]
-        assert seen[-2] == "event: update"
+        assert [seen[-3], seen[-2][:4]] == ["event: update", "id: "]
         assert json.loads(seen[-1].removeprefix("data: "))["id"] == posted["id"]
         async with client.stream("GET", "/api/v1/streaming/user") as answer:
             lines = answer.aiter_lines()
@@ -258,7 +258,7 @@ async def test_streams_end_when_the_server_is_asked_to_stop(served: Served, anna
         served.app.parts.stopping.set()
         with pytest.raises(websockets.ConnectionClosed):
             await asyncio.wait_for(socket.recv(), 5)
-        assert socket.close_code == hub.GOING_AWAY
+        assert socket.close_code == connections.GOING_AWAY
 
 
 async def test_a_post_is_on_the_socket_soon(anna: User, bert: User) -> None:
