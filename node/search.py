@@ -4,10 +4,8 @@ Newest first: in a company one looks for the latest state of a thing. Every hit 
 whom the viewer has blocked or muted are left out.
 """
 
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -23,24 +21,41 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
+    func,
     literal_column,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from node import accounts, sight
+from node import accounts, db, operators, sight
 from node.errors import Invalid, NotFound
-from node.ids import AccountId, PostId, floor_id
+from node.ids import AccountId, PostId
+from node.operators import Operators
 from node.runtime import Tx
 from node.schema import post
 from node.schema.meta import Id
 from node.sight import LAST, Sight
-from node.tokens import FTS5_TOKENIZE, fts5_match, index_tokens, query, tsquery, tsvector_literal
+from node.tokens import (
+    FTS5_TOKENIZE,
+    MAX_QUERY,
+    fts5_any,
+    fts5_match,
+    index_tokens,
+    query,
+    ts_any,
+    tsquery,
+    tsvector_literal,
+)
 
 MAX_RESULTS = 40
+WALKED = 20_000
+"""Posts, the newest ones, that are looked at one by one where nothing leads to those asked for (`is:sensitive`)."""
 
-_OPERATOR = re.compile(r'(?:(?<=\s)|^)(from|before|after):("[^"]*"|\S+)', re.IGNORECASE)
+_MATCH, _AUTHOR = "match", "author"
+"""What may lead to posts besides the facts of operators.py; "" for nothing."""
+_NOBODY = -1
+_NEWEST = post.alias("newest")
 
 # Not among the tables of schema/: SQLite's is virtual, PostgreSQL's has a type of its own. `ddl` makes them.
 _post_search = Table("post_search", MetaData(), Column("post_id", Id, primary_key=True), Column("tsv", Text))
@@ -59,11 +74,9 @@ class Asked:
     """What was typed, read: the words as the engine wants them, and the operators."""
 
     match: str | None
-    handle: str | None = None
-    """Of `from:`; "me" is the viewer."""
-    after: int = 0
-    before: int = LAST
-    """Post ids: later than the former, earlier than the latter."""
+    without: str | None
+    """Words that must not occur, where there is nothing to match; else they are in `match`."""
+    operators: Operators
 
 
 def ddl(dialect: str) -> list[str]:
@@ -123,53 +136,61 @@ def posts(
 ) -> list[PostId]:
     """Posts in which everything that was typed occurs, newest first; `account_id` and the ids narrow it down.
 
-    Operators: `from:name[@domain]`, `from:me`, `before:2026-01-31`, `after:2026-01-31` (UTC, the day itself excluded).
-    Nothing but spaces finds nothing. Raises Invalid for a date that is none, and see `tokens.query`.
+    Operators: see operators.py. Where neither words nor an operator lead to the posts, the newest WALKED are looked
+    through, so that `before:` leads further back. Nothing but spaces finds nothing, nor do excluded words alone.
+    Raises Invalid, see `operators.read` and `tokens.query`.
     """
     asked = read(q, tx.dialect)
-    author: int | None = account_id
-    if asked.handle is not None:
-        named = _author(tx, asked.handle)
-        if named is None or (account_id is not None and named != account_id):
-            return []
-        author = named
-    if asked.match is None and author is None and asked == Asked(None):
+    also = asked.operators
+    if asked.match is None and also == Operators():
         return []
-    bounds = {
+    author, others = _authors(tx, also.handles, account_id)
+    if author == _NOBODY:
+        return []
+    values = {
         "match": asked.match,
+        "without": asked.without,
         "author": author,
-        "above": max(asked.after, min_id or 0),
-        "below": min(asked.before, max_id or LAST),
+        "others": others,
+        "walked": WALKED,
+        "above": max(also.after, min_id or 0),
+        "below": min(also.before, max_id or LAST),
         "k": max(0, min(limit, MAX_RESULTS)),
         "skip": max(0, offset),
     }
-    found = sight.rows(tx, _hits, bounds, tx.dialect, asked.match is not None, author is not None)
-    return [PostId(row.id) for row in found]
+    lead = _MATCH if asked.match is not None else _AUTHOR if author is not None else operators.lead(also.shape)
+    flags = (tx.dialect, lead, author is not None, bool(others), asked.without is not None, also.shape)
+    found = sight.seldom(tx, _hits, values | also.values, *flags)
+    return [PostId(row[0]) for row in found]
 
 
 def read(q: str, dialect: str) -> Asked:
     """Operators and words of what was typed. Raises Invalid."""
-    handle: str | None = None
-    after, before = 0, LAST
-    for name, value in _OPERATOR.findall(q):
-        value = value.strip('"')
-        match name.lower():
-            case "from":
-                handle = value.casefold()
-            case "after":
-                after = max(after, floor_id(_day(value) + 86_400_000) - 1)
-            case "before":
-                before = min(before, floor_id(_day(value)))
-    asked = query(_OPERATOR.sub(" ", q))
-    return Asked(fts5_match(asked) if dialect == "sqlite" else tsquery(asked), handle, after, before)
+    if len(q) > MAX_QUERY:
+        raise Invalid(f"The search is longer than {MAX_QUERY} characters.", field="q")
+    words, also = operators.read(q)
+    asked = query(words)
+    is_sqlite = dialect == "sqlite"
+    match = fts5_match(asked) if is_sqlite else tsquery(asked)
+    without = None
+    if match is None:
+        without = fts5_any(asked.exclusions) if is_sqlite else ts_any(asked.exclusions)
+    return Asked(match, without, also)
 
 
-def _day(written: str) -> int:
-    """Start of a day, ms."""
-    try:
-        return int(datetime.strptime(written, "%Y-%m-%d").replace(tzinfo=UTC).timestamp() * 1000)
-    except ValueError as error:
-        raise Invalid("A date is written as 2026-01-31.", field="q") from error
+def _authors(tx: Tx, handles: Iterable[tuple[str, bool]], account_id: AccountId | None) -> tuple[int | None, list[int]]:
+    """(who wrote it, who did not): the first is None for anybody, _NOBODY for two people at once or an unknown one."""
+    author: int | None = account_id
+    others = []
+    for handle, wanted in sorted(handles):
+        named = _author(tx, handle)
+        if not wanted:
+            others += [named] if named is not None else []
+        elif named is None or (author is not None and author != named):
+            return _NOBODY, []
+        else:
+            author = named
+    return author, others
 
 
 def _author(tx: Tx, handle: str) -> int | None:
@@ -181,29 +202,48 @@ def _author(tx: Tx, handle: str) -> int | None:
         return None
 
 
-def _hits(eyes: Sight, dialect: str, matching: bool, by_author: bool) -> Select[Any]:
+def _hits(
+    eyes: Sight, dialect: str, lead: str, by_author: bool, excluding: bool, without: bool, shape: tuple[Any, ...]
+) -> Select[Any]:
     above, below = bindparam("above", type_=Id), bindparam("below", type_=Id)
-    conditions: list[ColumnElement[bool]] = [eyes.visible(post), post.c.boost_of_id.is_(None)]
+    statement, key = _led(eyes, dialect, lead, above, below)
+    conditions = [eyes.visible(post), post.c.boost_of_id.is_(None), *operators.conditions(eyes, shape, led_by=lead)]
     if by_author:
         conditions.append(post.c.author_id == bindparam("author", type_=Id))
     else:
         conditions.append(~eyes.unwanted(post.c.author_id))
-    if not matching:
-        statement = select(post.c.id).where(post.c.id > above, post.c.id < below, *conditions)
-        order: ColumnElement[int] = post.c.id
-    else:
-        table, key, found = _index(dialect)
-        # Bounds and order are put on the index's own key: FTS5 then walks its rows newest first and stops at the limit.
+    if excluding:
+        conditions.append(~db.among(post.c.author_id, "others"))
+    if without:
+        table, indexed, found = _index(dialect, "without")
+        conditions.append(~sight.some(table, indexed == post.c.id, found))
+    statement = statement.where(*conditions).order_by(key.desc())
+    return statement.limit(bindparam("k", type_=Id)).offset(bindparam("skip", type_=Id))
+
+
+def _led(
+    eyes: Sight, dialect: str, lead: str, above: ColumnElement[int], below: ColumnElement[int]
+) -> tuple[Select[Any], ColumnElement[int]]:
+    """(statement, its key): the posts between two ids by what leads to them. Bounds and order are put on the leading
+    table's own key, which both engines then walk newest first and stop at the limit."""
+    if lead == _MATCH:
+        table, key, found = _index(dialect, "match")
         statement = select(post.c.id).select_from(table.join(post, post.c.id == key))
-        statement = statement.where(and_(found, key > above, key < below), *conditions)
-        order = key
-    return statement.order_by(order.desc()).limit(bindparam("k", type_=Id)).offset(bindparam("skip", type_=Id))
+        return statement.where(and_(found, key > above, key < below)), key
+    if lead not in (_AUTHOR, ""):
+        return operators.led(lead, eyes, above, below)
+    statement = select(post.c.id).where(post.c.id > above, post.c.id < below)
+    if not lead:
+        last = _NEWEST.c.id
+        edge = select(last).where(last < below).order_by(last.desc()).limit(1).offset(bindparam("walked", type_=Id))
+        statement = statement.where(post.c.id >= func.coalesce(edge.scalar_subquery(), 0))
+    return statement, post.c.id
 
 
 @cache
-def _index(dialect: str) -> tuple[Table, ColumnElement[int], ColumnElement[bool]]:
-    """(table, its column of post ids, the condition that a row matches :match) of the index."""
-    match = bindparam("match", type_=Text())
+def _index(dialect: str, name: str) -> tuple[Table, ColumnElement[int], ColumnElement[bool]]:
+    """(table, its column of post ids, the condition that a row matches the bound `name`) of the index."""
+    match = bindparam(name, type_=Text())
     if dialect == "postgresql":
         matches = _post_search.c.tsv.op("@@", is_comparison=True)(cast(match, TSQUERY))
         return _post_search, _post_search.c.post_id, matches

@@ -65,6 +65,18 @@ def first(tx: Tx, build: Build, more: Mapping[str, Any], *flags: Hashable) -> Ro
     return tx.first(statement(tx.viewer, build, *flags), values(tx, more))
 
 
+def seldom(tx: Tx, build: Build, more: Mapping[str, Any], *flags: Hashable) -> Sequence[Row[Any]]:
+    """`rows` for a statement of so many forms that only those in use are kept."""
+    if tx.viewer.kind is not Kind.PERSON:
+        return rows(tx, build, more, *flags)
+    return tx.rows(_seldom_for_people(build, flags), values(tx, more))
+
+
+@lru_cache(maxsize=_OTHERS)
+def _seldom_for_people(build: Build, flags: tuple[Hashable, ...]) -> Select[Any]:
+    return build(_person(), *flags)
+
+
 @cache
 def _for_people(build: Build, flags: tuple[Hashable, ...]) -> Select[Any]:
     return build(_person(), *flags)

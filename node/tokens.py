@@ -25,7 +25,7 @@ below the former, and a phrase is not found at later repetitions of a word that 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
@@ -184,6 +184,16 @@ def tsquery(asked: Query, *, prefix: bool = False) -> str | None:
     parts = [_ts_term(term, begins) for term, begins in wanted]
     parts += [f"!{_ts_term(term, False)}" for term in asked.exclusions]
     return " & ".join(parts)
+
+
+def fts5_any(terms: Sequence[Term]) -> str | None:
+    """The right side of MATCH for what has at least one of them; None for none."""
+    return " OR ".join(_fts5_term(term, False) for term in terms) or None
+
+
+def ts_any(terms: Sequence[Term]) -> str | None:
+    """The same for tsquery."""
+    return " | ".join(_ts_term(term, False) for term in terms) or None
 
 
 def fts5_phrase(phrase: Phrase, begins: bool = False) -> str:
