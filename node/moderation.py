@@ -8,9 +8,9 @@ from typing import Any
 
 from sqlalchemy import Row, Select, Text, bindparam, insert, or_, select, type_coerce, update
 
-from node import accounts, notifications, sight
+from node import accounts, notifications, rules, sight
 from node.accounts.lookup import checked, me
-from node.errors import Forbidden, NotFound
+from node.errors import Forbidden, Invalid, NotFound
 from node.paging import Page
 from node.runtime import Tx
 from node.schema import account, login, post, report
@@ -19,14 +19,24 @@ from node.sight import Sight
 
 MAX_COMMENT = 1000
 MAX_POSTS = 100
+CATEGORIES = ("spam", "legal", "violation", "other")
 
 
 def file_report(
-    tx: Tx, target_id: int, post_ids: Sequence[int] = (), comment: str = "", *, forward: bool = False
+    tx: Tx,
+    target_id: int,
+    post_ids: Sequence[int] = (),
+    comment: str = "",
+    *,
+    forward: bool = False,
+    category: str = "other",
+    rule_ids: Sequence[int] = (),
 ) -> int:
     """The viewer reports an account, and posts of it that they can see (else NotFound). Returns the report's id.
 
-    Moderators are notified; with `forward` the department of a remote account is told as well, in the node's name.
+    Whoever names rules reports a violation, whatever the category. Invalid for a category or rule that there is not, and
+    for a violation of none. Moderators are notified; with `forward` the department of a remote account is told as well,
+    in the node's name.
     """
     reporter = me(tx)
     target = accounts.get(tx, target_id)
@@ -37,8 +47,18 @@ def file_report(
         seen = sight.rows(tx, _posts_of, {"ids": wanted, "author": target_id})
         if {row.id for row in seen} != set(wanted):
             raise NotFound
+    broken = _broken(tx, category, rule_ids)
     forwarded = forward and target.domain is not None
-    report_id = _store(tx, reporter, target_id, wanted, checked(comment, "comment", MAX_COMMENT), forwarded=forwarded)
+    report_id = _store(
+        tx,
+        reporter,
+        target_id,
+        wanted,
+        checked(comment, "comment", MAX_COMMENT),
+        forwarded=forwarded,
+        category="violation" if broken else category,
+        rule_ids=broken,
+    )
     if forwarded:
         tx.outgoing.reported(tx, report_id)
     return report_id
@@ -104,6 +124,8 @@ def _store(
     *,
     forwarded: bool = False,
     iri: str | None = None,
+    category: str = "other",
+    rule_ids: Sequence[int] = (),
 ) -> int:
     report_id = tx.new_id()
     row = {
@@ -114,11 +136,24 @@ def _store(
         "post_ids": list(post_ids),
         "comment": comment,
         "forwarded": forwarded,
+        "category": category,
+        "rule_ids": list(rule_ids),
         "created_at": tx.now,
     }
     tx.execute(insert(report), row)
     notifications.notify_each(tx, _moderators(tx), "admin.report", reporter_id, report_id=report_id)
     return report_id
+
+
+def _broken(tx: Tx, category: str, rule_ids: Sequence[int]) -> list[int]:
+    """The rules that a report names."""
+    if category not in CATEGORIES:
+        raise Invalid(f"'{category[:40]}' is not a valid category", "category")
+    wanted = list(dict.fromkeys(rule_ids))
+    there = {row.id for row in rules.shown(tx)} if wanted or category == "violation" else set()
+    if not there.issuperset(wanted) or (category == "violation" and not wanted):
+        raise Invalid("Rule ids does not reference valid rules", "rule_ids")
+    return wanted
 
 
 def _posts_of(eyes: Sight) -> Select[Any]:

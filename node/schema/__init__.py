@@ -12,7 +12,7 @@ from node.schema.gatherings import attendance, gathering
 from node.schema.groups import group_ban, group_moderator, group_profile
 from node.schema.media import media
 from node.schema.meta import metadata
-from node.schema.moderation import audit_entry, report
+from node.schema.moderation import audit_entry, report, rule
 from node.schema.posts import (
     idempotency,
     imported,
@@ -94,6 +94,7 @@ __all__ = [
     "report",
     "retraction",
     "roster",
+    "rule",
     "scheduled_post",
     "tag",
     "tag_follow",

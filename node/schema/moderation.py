@@ -1,6 +1,6 @@
-"""Reports and the audit log."""
+"""Reports, the rules they may be about, and the audit log."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, String, Table, Text, text
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, text
 
 from node.schema.meta import Id, Json, Millis, metadata
 
@@ -16,6 +16,19 @@ report = Table(
     Column("forwarded", Boolean, nullable=False, server_default=text("false")),
     Column("created_at", Millis, nullable=False),
     Column("resolved_at", Millis),
+    Column("category", String(16), nullable=False, server_default="other"),  # spam | legal | violation | other
+    Column("rule_ids", Json, nullable=False, server_default="[]"),
+)
+
+rule = Table(
+    "rule",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=True),
+    Column("position", Integer, nullable=False),  # the lowest is shown first
+    Column("text", Text, nullable=False),
+    Column("hint", Text, nullable=False, server_default=""),
+    Column("deleted_at", Millis),  # the row stays: reports go on naming it
+    Column("created_at", Millis, nullable=False),
 )
 
 audit_entry = Table(

@@ -23,6 +23,7 @@ COMMANDS = {
     "keys": ("keys", "See and replace the keys that the node signs with."),
     "group": ("group", "Make and delete groups, and name their moderators."),
     "emoji": ("emoji", "Add and remove custom emoji."),
+    "rule": ("rule", "Say what the rules of the department are."),
     "import": ("import_", "Take posts from a file."),
     "export": ("export", "Write everything into open files."),
     "demo": ("demo", "Start a company of three departments on this machine."),

@@ -362,12 +362,13 @@ def report_entity(row: Row[Any], target: bytes) -> bytes:
         "id": str(row.id),
         "action_taken": row.resolved_at is not None,
         "action_taken_at": shapes.moment_or_none(row.resolved_at),
-        "category": "other",
+        "category": row.category,
         "comment": row.comment,
         "forwarded": row.forwarded,
         "created_at": shapes.moment(row.created_at),
         "status_ids": [str(id_) for id_ in row.post_ids],
-        "rule_ids": [],
+        "collection_ids": [],
+        "rule_ids": [str(id_) for id_ in row.rule_ids],
     }
     return b'%b,"target_account":%b}' % (_encode(shape)[:-1], target)
 

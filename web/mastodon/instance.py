@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import accounts, polls, reacting, reactions
+from node import accounts, polls, reacting, reactions, rules
 from node.accounts.profile import MAX_FIELDS
 from node.config import Settings
 from node.media import MAX_DESCRIPTION
@@ -42,7 +42,7 @@ def routes() -> list[BaseRoute]:
     return [
         Route("/api/v1/instance", first_version),
         Route("/api/v2/instance", second_version),
-        Route("/api/v1/instance/rules", nothing),
+        Route("/api/v1/instance/rules", own_rules),
         Route("/api/v1/instance/activity", nothing),
         Route("/api/v1/instance/domain_blocks", nothing),
         Route("/api/v1/instance/translation_languages", no_languages),
@@ -77,7 +77,7 @@ async def second_version(request: Request) -> Response:
             },
             "api_versions": API_VERSIONS,
             "contact": {"email": settings.node.contact_email, "account": None},
-            "rules": [],
+            "rules": counted["rules"],
             "corridor": {"department": settings.node.department},
         }
     )
@@ -107,18 +107,18 @@ async def first_version(request: Request) -> Response:
             "invites_enabled": settings.accounts.registration == "invite",
             "configuration": _configuration(settings),
             "contact_account": None,
-            "rules": [],
+            "rules": counted["rules"],
         }
     )
 
 
-def _counted(tx: Tx) -> dict[str, int]:
+def _counted(tx: Tx) -> dict[str, Any]:
     active = func.count().filter(account.c.last_post_at > tx.now - MONTH_MILLIS)
     posts = func.coalesce(func.sum(account.c.posts_count), 0)
     row = tx.first(select(func.count().label("people"), posts.label("posts"), active.label("active")).where(*_HERE))
     domains = tx.scalar(select(func.count()).select_from(_DOMAINS.subquery()))
     people, written, lively = (0, 0, 0) if row is None else (row.people, row.posts, row.active)
-    return {"people": people, "posts": int(written), "active": lively, "domains": domains}
+    return {"people": people, "posts": int(written), "active": lively, "domains": domains, "rules": _rules(tx)}
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
@@ -172,6 +172,15 @@ def _newer_configuration(streaming: str) -> dict[str, Any]:
         },
         "limited_federation": True,
     }
+
+
+def _rules(tx: Tx) -> list[dict[str, Any]]:
+    """Rules; the node has no translations of them."""
+    return [{"id": str(row.id), "text": row.text, "hint": row.hint, "translations": {}} for row in rules.shown(tx)]
+
+
+async def own_rules(request: Request) -> Response:
+    return json(await api.read(request, OPEN, _rules))
 
 
 async def extended_description(request: Request) -> Response:

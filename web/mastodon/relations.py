@@ -168,9 +168,12 @@ async def file_report(request: Request) -> Response:
     if target is None:
         raise Invalid("account_id can't be blank", "account_id")
     ids, comment, forward = form.ids("status_ids"), form.text("comment"), form.flag("forward")
+    category, rule_ids = form.text("category") or "other", form.ids("rule_ids")
+    if form.ids("collection_ids"):  # nobody has any
+        raise NotFound()
 
     def work(tx: Tx) -> int:
-        return moderation.file_report(tx, target, ids, comment, forward=forward)
+        return moderation.file_report(tx, target, ids, comment, forward=forward, category=category, rule_ids=rule_ids)
 
     def show(tx: Tx, renderer: Renderer, report_id: int) -> bytes:
         row = tx.first(select(report).where(report.c.id == report_id))

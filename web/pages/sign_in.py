@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from node import auth, passwords
+from node import auth, passwords, rules
 from node.errors import Unauthorized
 from node.secrets import token_hash
 from web.identity import spend
@@ -78,6 +78,7 @@ async def _close(request: Request) -> None:
 async def about(request: Request) -> Response:
     """What this node is; open to everybody."""
     settings = parts_of(request).settings
+    in_force = await parts_of(request).node.glance(rules.shown)
     return answers.page(
         request,
         "about.html",
@@ -85,4 +86,5 @@ async def about(request: Request) -> Response:
         description=settings.node.description,
         contact=settings.node.contact_email,
         domain=settings.node.domain,
+        rules=in_force,
     )
