@@ -7,7 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, bindparam, select
 
 from activitypub.audience import Visibility
-from node import accounts, contents, plans, polls, search, text
+from node import accounts, contents, languages, plans, polls, search, text
 from node.accounts.finding import acct
 from node.config import Settings
 from node.errors import Forbidden, Invalid
@@ -18,7 +18,6 @@ from node.viewer import Kind
 
 MAX_MENTIONS = 100
 """People one post may call: each costs a notification or a delivery."""
-MAX_LANGUAGE = 35
 
 _AUTHOR = (
     select(
@@ -199,9 +198,7 @@ def refuse_new_audience(reading: Reading, *, local_only: bool) -> None:
 
 
 def language(asked: str | None, default: str | None = None) -> str | None:
-    if asked is not None and len(asked) > MAX_LANGUAGE:
-        raise Invalid("That is no language.", field="language")
-    return asked or default
+    return languages.checked(asked) if asked else default
 
 
 def _refuse_distant(mentions: Sequence[text.MentionRef]) -> None:

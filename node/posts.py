@@ -230,6 +230,7 @@ def _settled(tx: Tx, draft: Draft, author: Row[Any], reading: Reading | None) ->
     composed = quotes.linked(drafts.compose(tx, reading, local_only=audience.local_only, has_media=has_more), quoted)
     composed = plans.dressed(tx, draft.plan, composed)
     drafts.refuse_departed(tx, composed.mentioned)
+    drafts.language(draft.language)
     return _Settled(parent, asked, audience, quoted, composed)
 
 

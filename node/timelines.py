@@ -92,7 +92,7 @@ def public(tx: Tx, page: Page, *, local: bool = False, remote: bool = False, onl
     """Posts for everybody, of this node, of peers, or (with both or neither flag) of all. Answers to others are left out."""
     local, remote = _one_side(local, remote)
     found = page.newest_first(_ids(tx, _public, page_values(page), page.min_id is not None, local, remote, only_media))
-    return found if local or only_media else late.added(tx, page, found, _late_public, {})
+    return found if local else late.added(tx, page, found, _late_public, {}, only_media)
 
 
 def tag(
@@ -117,7 +117,8 @@ def tag(
     values: dict[str, Any] = {"either": either, "neither": neither, "one": either[0]}
     values |= {f"each_{number}": id_ for number, id_ in enumerate(each)}
     find = _sift if len(either) > 1 else _ids
-    return page.newest_first(find(tx, _tag, page_values(page) | values, *flags))
+    found = page.newest_first(find(tx, _tag, page_values(page) | values, *flags))
+    return found if sides[0] else late.added(tx, page, found, _late_tag, values, len(each), bool(neither), only_media)
 
 
 def people_list(tx: Tx, list_id: int, page: Page) -> list[PostId]:
@@ -346,8 +347,14 @@ def _late_list(eyes: Sight) -> Select[Any]:
     return late.within(and_(*in_list(eyes, bindparam("list", type_=Id), bindparam("policy", type_=String))))
 
 
-def _late_public(eyes: Sight) -> Select[Any]:
-    return late.within(and_(*_in_public(eyes)))
+def _late_public(eyes: Sight, only_media: bool) -> Select[Any]:
+    return late.within(and_(*_in_public(eyes), *_narrower(False, only_media)))
+
+
+def _late_tag(eyes: Sight, each: int, neither: bool, only_media: bool) -> Select[Any]:
+    either = post_tag.alias("either_tag")
+    bears = some(either, either.c.post_id == post.c.id, db.among(either.c.tag_id, "either"))
+    return late.within(and_(bears, *_tagged(eyes, each, neither), *_narrower(False, only_media)))
 
 
 # --- public, tags, accounts
@@ -380,13 +387,7 @@ def _tag(
     eyes: Sight, ascending: bool, several: bool, each: int, neither: bool, local: bool, remote: bool, only_media: bool
 ) -> Select[Any]:
     p, key = post.c, post_tag.c.post_id
-    conditions = [p.visibility == Visibility.PUBLIC, eyes.visible(post), ~eyes.unwanted(p.author_id)]
-    for number in range(each):
-        both = post_tag.alias(f"both_{number}")
-        conditions.append(some(both, both.c.post_id == p.id, both.c.tag_id == bindparam(f"each_{number}", type_=Id)))
-    if neither:
-        bad = post_tag.alias("bad")
-        conditions.append(~some(bad, bad.c.post_id == p.id, db.among(bad.c.tag_id, "neither")))
+    conditions = _tagged(eyes, each, neither)
     if local:
         conditions.append(p.local.is_(True))
     conditions += _narrower(remote, only_media)
@@ -396,6 +397,19 @@ def _tag(
         return _candidates(keys, key, ascending, and_(*conditions))
     statement = select(p.id).join_from(post_tag, post, p.id == key)
     return paged(statement.where(post_tag.c.tag_id == bindparam("one", type_=Id), *conditions), key, ascending)
+
+
+def _tagged(eyes: Sight, each: int, neither: bool) -> list[ColumnElement[bool]]:
+    """Posts for everybody with each of some tags and none of others."""
+    p = post.c
+    conditions = [p.visibility == Visibility.PUBLIC, eyes.visible(post), ~eyes.unwanted(p.author_id)]
+    for number in range(each):
+        both = post_tag.alias(f"both_{number}")
+        conditions.append(some(both, both.c.post_id == p.id, both.c.tag_id == bindparam(f"each_{number}", type_=Id)))
+    if neither:
+        bad = post_tag.alias("bad")
+        conditions.append(~some(bad, bad.c.post_id == p.id, db.among(bad.c.tag_id, "neither")))
+    return conditions
 
 
 def _account(

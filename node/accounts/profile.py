@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import update
 
 from activitypub.audience import Visibility
-from node import media, text
+from node import languages, media, text
 from node.accounts import finding, indexing, lookup
 from node.accounts.creation import MAX_DISPLAY_NAME
 from node.accounts.lookup import checked, me
@@ -19,7 +19,6 @@ from node.schema import account, login
 MAX_NOTE = 500
 MAX_FIELDS = 4
 MAX_FIELD = 255
-_MAX_LANGUAGE = 35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +76,7 @@ def _defaults(changes: ProfileChanges) -> dict[str, Any]:
     if changes.default_visibility is Visibility.DIRECT:
         raise Invalid("posts cannot go to nobody by default", "privacy")
     if changes.default_language is not None:
-        values["default_language"] = checked(changes.default_language, "language", _MAX_LANGUAGE) or None
+        values["default_language"] = languages.checked(changes.default_language) if changes.default_language else None
     return values
 
 

@@ -1,5 +1,7 @@
 """Posts of peers that arrive late are found by who asks for what is newer."""
 
+from typing import Any
+
 import pytest
 
 from node import lists, timelines
@@ -48,6 +50,26 @@ async def test_a_late_post_is_in_home_public_and_list_and_an_early_one_is_not_gi
     assert await node.read_as(anna, timelines.home, Page(1, since_id=held)) == [new]
     assert await node.read_as(anna, timelines.home, Page(since_id=held, max_id=new)) == []
     assert await node.read_as(anna, timelines.home, Page(min_id=held)) == [new]
+
+
+async def test_a_late_post_is_in_the_timelines_of_its_tags(node: Node, anna: Viewer, tom: Viewer) -> None:
+    held = await say(node, anna, "held #pump")
+    tags = {"both": ("pump", "seal"), "one": ("pump",), "other": ("valve",)}
+    ids = {
+        name: await heard(node, tom, f"<p>{name}</p>", created_at=node.now() - HOUR * number, tags=names)
+        for number, (name, names) in enumerate(tags.items(), start=1)
+    }
+    since = Page(since_id=held)
+
+    async def found(**more: Any) -> list[PostId]:
+        return await node.read_as(anna, lambda tx: timelines.tag(tx, "Pump", since, **more))
+
+    assert await found() == [ids["both"], ids["one"]]
+    assert await found(any=["valve"]) == [ids["both"], ids["one"], ids["other"]]
+    assert await found(all=["seal"]) == [ids["both"]]
+    assert await found(none=["seal"]) == [ids["one"]]
+    assert await found(remote=True) == [ids["both"], ids["one"]]
+    assert await found(local=True) == await found(only_media=True) == []
 
 
 async def test_what_is_not_shown_does_not_come_late(node: Node, anna: Viewer, tom: Viewer) -> None:

@@ -4,8 +4,9 @@
     GET    /api/v1/statuses?id[]=…             several
     GET    /api/v1/statuses/{id}
     PUT    /api/v1/statuses/{id}
-    DELETE /api/v1/statuses/{id}               answers the text as written, so that it can be written again
+    DELETE /api/v1/statuses/{id}               answers the text as written, so that it can be written again; delete_media
     GET    /api/v1/statuses/{id}/context · /source · /history · /card
+    POST   /api/v1/statuses/{id}/translate     403: nothing here translates
 
 Publishing first looks up people of peers whom the text mentions and who are not known here, outside any transaction and
 for a few seconds at the most: whoever is not found by then is not mentioned.
@@ -23,7 +24,7 @@ from starlette.routing import BaseRoute, Route
 
 from activitypub.audience import Visibility
 from node import accounts, db, media, posts, quotes, scheduling, sight, text
-from node.errors import Invalid
+from node.errors import Forbidden, Invalid
 from node.federation import conversations
 from node.posts import Changes, Draft
 from node.runtime import Tx
@@ -31,7 +32,7 @@ from node.schema import media as media_table
 from node.schema import post
 from node.sight import Sight
 from web import identity as api
-from web import params
+from web import params, uploads
 from web.mastodon import answers, emoji, lookups, scheduled, shapes
 from web.mastodon.entities import Renderer, array, composed, joined
 from web.mastodon.media import focus_of
@@ -59,6 +60,7 @@ def routes() -> list[BaseRoute]:
         Route(f"{_PATH}/{{id}}/source", source),
         Route(f"{_PATH}/{{id}}/history", history),
         Route(f"{_PATH}/{{id}}/card", card),
+        Route(f"{_PATH}/{{id}}/translate", translate, methods=["POST"]),
     ]
 
 
@@ -162,16 +164,24 @@ def _description(one: Params) -> dict[str, Any]:
 
 
 async def delete(request: Request) -> Response:
-    return JSONBytes(await api.write(request, WRITE, _delete, state_of(request).unkept, params.path_id(request)))
+    post_id, form = params.path_id(request), await params.read(request)
+    renderer, with_media = state_of(request).unkept, form.flag("delete_media")
+    body, files = await api.write(request, WRITE, _delete, renderer, post_id, with_media)
+    await uploads.unlink(request, files)
+    return JSONBytes(body)
 
 
-def _delete(tx: Tx, renderer: Renderer, post_id: int) -> bytes:
-    """The post as it was, with the text as it was written, so that it can be written again."""
+def _delete(tx: Tx, renderer: Renderer, post_id: int, with_media: bool) -> tuple[bytes, list[str]]:
+    """The post as it was, with the text as it was written, so that it can be written again; names of files to remove.
+
+    Without `with_media` what was attached can be attached anew, until housekeeping removes it.
+    """
     row = posts.get(tx, post_id)
     body = renderer.status(tx, post_id)
+    attached = media.of_posts(tx, [row.id]).get(row.id, []) if with_media else []
     posts.delete(tx, post_id)
     written = row.text if row.author_id == tx.viewer.account_id else ""
-    return joined(body, {"text": written})
+    return joined(body, {"text": written}), [name for one in attached for name in media.remove(tx, one.id)]
 
 
 # --- reading
@@ -235,17 +245,30 @@ async def history(request: Request) -> Response:
 
 def _history(tx: Tx, renderer: Renderer, post_id: int) -> bytes:
     author = renderer.account(tx, posts.get(tx, post_id).author_id)
+    quoted = msgspec.json.decode(renderer.status(tx, post_id), type=_Quoting).quote
     states = posts.history(tx, post_id)
     pictures = _pictures(tx, [id_ for state in states for id_ in state.media_ids])
     texts = {
         post_id: [text for state in states for text in (state.content, state.spoiler, *(state.poll_options or ()))]
     }
     emojis = emoji.of_posts(tx, texts, renderer.urls).get(post_id, [])
-    return array([_state(renderer, state, author, pictures, emojis) for state in states])
+    # What a post quotes stays the same through all edits.
+    more = {"account": author} if bytes(quoted) == b"null" else {"account": author, "quote": bytes(quoted)}
+    return array([_state(renderer, state, more, pictures, emojis) for state in states])
+
+
+class _Quoting(msgspec.Struct):
+    """What of a Status its history takes over."""
+
+    quote: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def _state(
-    renderer: Renderer, state: posts.Revision, author: bytes, pictures: dict[int, Any], emojis: Sequence[dict[str, Any]]
+    renderer: Renderer,
+    state: posts.Revision,
+    same: dict[str, bytes],
+    pictures: dict[int, Any],
+    emojis: Sequence[dict[str, Any]],
 ) -> bytes:
     """StatusEdit."""
     attached = [pictures[id_] for id_ in state.media_ids if id_ in pictures]
@@ -259,13 +282,19 @@ def _state(
     }
     if state.poll_options is not None:
         more["poll"] = {"options": [{"title": title} for title in state.poll_options]}
-    return joined(composed({"account": author}), more)
+    return joined(composed(same), more)
 
 
 def _pictures(tx: Tx, ids: Sequence[int]) -> dict[int, Any]:
     if not ids:
         return {}
     return {row.id: row for row in tx.rows(select(media_table).where(media_table.c.id.in_(ids)))}
+
+
+async def translate(request: Request) -> Response:
+    """As Mastodon does where no translator is set up."""
+    await answers.read(request, READ, lambda tx, _: _no_card(tx, params.path_id(request)))
+    raise Forbidden()
 
 
 async def card(request: Request) -> Response:
