@@ -141,6 +141,18 @@ class MediaSection(Struct, frozen=True):
     max_side: int = 3840
     seconds: float = 20.0
     """For decoding one image."""
+    ffmpeg: str = "ffmpeg"
+    """Program that reads sound and film, with ffprobe beside it. Where there is none, or this is empty, none are taken."""
+    video_max_bytes: int = 96 * MIB
+    video_max_seconds: float = 300.0
+    """How long sound and film may play."""
+    video_seconds: float = 240.0
+    """For making one anew, which takes one to ten seconds for ten seconds of film."""
+
+    @property
+    def largest(self) -> int:
+        """Bytes of the largest upload of any kind."""
+        return max(self.max_bytes, self.video_max_bytes)
 
 
 class LimitsSection(Struct, frozen=True):

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import bindparam, delete, or_, select, update
 
 from activitypub.errors import ProtocolError
-from node import accounts, directs, polls, presence, quotes, removal, scheduling
+from node import accounts, directs, polls, presence, processing, quotes, removal, scheduling
 from node.attending import COUNT_JOB
 from node.bell import JOB
 from node.emoji import FETCH_JOB as FETCH_EMOJI_JOB
@@ -134,9 +134,14 @@ async def publish_scheduled(node: Node, _network: Network, payload: Any) -> None
     await scheduling.publish(node, payload["id"])
 
 
+async def process_media(node: Node, _network: Network, payload: Any) -> None:
+    await processing.process(node, payload["id"])
+
+
 KINDS: Final[Mapping[str, Work]] = {
     THREAD_JOB: fetch_thread,
     scheduling.JOB: publish_scheduled,
+    processing.JOB: process_media,
     polls.END_JOB: votes.end,
     polls.TALLY_JOB: votes.tally,
     spread.MEET_JOB: meet_peer,

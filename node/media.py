@@ -99,6 +99,11 @@ def update_details(
     if not values:
         return
     tx.execute(update(media).where(media.c.id == media_id).values(**values))
+    shown_anew(tx, row)
+
+
+def shown_anew(tx: Tx, row: Row[Any]) -> None:
+    """What is said about an attachment has changed: the post that shows it is rendered anew."""
     if row.post_id is not None:
         tx.execute(update(post).where(post.c.id == row.post_id).values(rev=post.c.rev + 1))
 
@@ -183,7 +188,7 @@ def retire(tx: Tx, account_id: int, names: Sequence[str]) -> None:
 def purge_unattached(tx: Tx, before: int, limit: int = 500) -> list[str]:
     """Delete rows of no post that are older than `before` (ms). Returns names of files, to be removed after the commit."""
     statement = (
-        select(media.c.id, media.c.file, media.c.preview)
+        select(media.c.id, media.c.file, media.c.preview, media.c.upload)
         .where(media.c.post_id.is_(None), media.c.scheduled_id.is_(None), media.c.created_at < before)
         .order_by(media.c.created_at)
         .limit(limit)
@@ -200,7 +205,9 @@ def files_in_use(tx: Tx, names: Iterable[str]) -> set[str]:
     if not wanted:
         return set()
     rows = tx.rows(
-        select(media.c.file, media.c.preview).where(or_(media.c.file.in_(wanted), media.c.preview.in_(wanted)))
+        select(media.c.file, media.c.preview, media.c.upload).where(
+            or_(media.c.file.in_(wanted), media.c.preview.in_(wanted), media.c.upload.in_(wanted))
+        )
     )
     return set(_files(rows)) & set(wanted)
 
@@ -238,6 +245,8 @@ def _checked(tx: Tx, media_ids: Sequence[int], post_id: int | None) -> list[int]
         raise Invalid(f"may have {limit} attachments", "media_ids")
     rows = tx.rows(_BY_IDS, {"ids": wanted}) if wanted else []
     owner = _owner(tx)
+    if any(row.state == "processing" and row.account_id == owner for row in rows):
+        raise Invalid("Cannot attach files that have not finished processing. Try again in a moment!", "media_ids")
     if len(rows) != len(wanted) or not all(_attachable(row, owner, post_id) for row in rows):
         raise Invalid("names an attachment that is not yours or is used by another post", "media_ids")
     return wanted
@@ -280,4 +289,4 @@ def _encodable(text: str) -> bool:
 
 
 def _files(rows: Iterable[Row[Any]]) -> list[str]:
-    return [name for row in rows for name in (row.file, row.preview) if name]
+    return [name for row in rows for name in (row.file, row.preview, row.upload) if name]

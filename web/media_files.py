@@ -15,7 +15,8 @@ from node.errors import NotFound
 from web.params import path_id
 from web.parts import parts_of
 
-# What imaging.py writes. Nothing else is served, whatever lies in the folder: no html, svg, xml or json (protocol §8).
+# What imaging.py and recording.py write. Nothing else is served, whatever lies in the folder: no html, svg, xml or json
+# (protocol §8).
 _TYPES = {
     "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
@@ -23,6 +24,8 @@ _TYPES = {
     "gif": "image/gif",
     "webp": "image/webp",
     "avif": "image/avif",
+    "mp4": "video/mp4",
+    "mp3": "audio/mpeg",
 }
 _NAME = re.compile(r"[A-Za-z0-9_-]{16,128}\.([a-z0-9]{3,4})")
 _HEADERS = {

@@ -232,7 +232,7 @@ async def _body(request: Request, uploads: bool) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     limit = settings.server.max_body_bytes
     if kind == _MULTIPART:
-        return await _multipart(request, settings.media.max_bytes + _UPLOAD_ROOM if uploads else limit, uploads)
+        return await _multipart(request, settings.media.largest + _UPLOAD_ROOM if uploads else limit, uploads)
     body = await raw_body(request, limit)
     if not body.strip():
         return {}

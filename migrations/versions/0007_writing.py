@@ -1,4 +1,4 @@
-"""Posts that are published later, and the pictures that wait with them.
+"""Posts that are published later, and the pictures that wait with them; sound and film.
 
 Revision ID: 0007
 Revises: 0006
@@ -35,6 +35,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("account_id", "idempotency_key", name=op.f("uq_scheduled_post_account_id_idempotency_key")),
     )
     op.create_index("ix_scheduled_post_account_id_id", "scheduled_post", ["account_id", "id"], unique=False)
+    op.add_column("media", sa.Column("state", sa.String(length=16), server_default="ready", nullable=False))
+    op.add_column("media", sa.Column("upload", sa.Text(), nullable=True))
+    op.add_column("media", sa.Column("duration", sa.Integer(), nullable=True))
+    op.add_column("media", sa.Column("details", sa.Text(), nullable=True))
     op.add_column("media", sa.Column("scheduled_id", id_type(), nullable=True))
     op.create_index(
         "ix_media_scheduled_id",

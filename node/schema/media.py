@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
-from node.schema.meta import Id, Millis, metadata
+from node.schema.meta import Id, Json, Millis, metadata
 
 media = Table(
     "media",
@@ -25,6 +25,10 @@ media = Table(
     Column("focus_x", Float, nullable=False, server_default="0"),
     Column("focus_y", Float, nullable=False, server_default="0"),
     Column("size", Integer),  # bytes
+    Column("state", String(16), nullable=False, server_default="ready"),  # processing | ready | failed
+    Column("upload", Text),  # the file as it was sent, while it is processed
+    Column("duration", Integer),  # ms, of sound and film
+    Column("details", Json),  # of sound and film: frame_rate, fps, bitrate, audio_encode …; of the failed: error
     Column("scheduled_id", Id),  # of the scheduled post that it waits for
     Column("created_at", Millis, nullable=False),
     Index("ix_media_post_id_position", "post_id", "position"),

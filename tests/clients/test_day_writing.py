@@ -1,22 +1,50 @@
-"""Mastodon.py, unmodified: posts for later."""
+"""Mastodon.py, unmodified: posts for later, sound and film."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from mastodon import MastodonAPIError, MastodonNotFoundError
 
-from tests.support.clients import log_in
+from tests.support import recordings
+from tests.support.clients import eventually, log_in
 from tests.support.pictures import png
 from tests.support.running import RunningNode
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 
-async def test_posts_for_later_with_mastodon_py(two_nodes: tuple[RunningNode, RunningNode]) -> None:
+Pair = tuple[RunningNode, RunningNode]
+
+
+async def test_posts_for_later_with_mastodon_py(two_nodes: Pair) -> None:
     engineering, _ = two_nodes
     engineering.person("anna")
     await asyncio.to_thread(_day, engineering)
+
+
+async def test_sound_and_film_on_two_nodes_with_mastodon_py(two_nodes: Pair, tmp_path: Path) -> None:
+    engineering, field = two_nodes
+    engineering.person("anna")
+    field.person("tom")
+    await asyncio.to_thread(_record, engineering, field, tmp_path)
+
+
+def _record(engineering: RunningNode, field: RunningNode, folder: Path) -> None:
+    anna, tom = log_in(engineering, "anna@example.org"), log_in(field, "tom@example.org")
+    tom.account_follow(tom.account_search(f"anna@{engineering.domain}", resolve=True)[0])
+    eventually(lambda: anna.account_followers(anna.me()), "the follow arrives")
+    film = anna.media_post(recordings.film(folder).read_bytes(), "video/mp4", "The pump at work", synchronous=True)
+    assert (film.type, bool(film.url), film.meta.original.width) == ("video", True, 320)
+    tone = anna.media_post(recordings.tone(folder).read_bytes(), "audio/ogg", synchronous=True)
+    assert (tone.type, tone.meta.audio_encode) == ("audio", "mp3")
+    anna.status_post("Listen", media_ids=[film, tone])
+    copy = eventually(tom.timeline_home, "the post arrives")[0]
+    assert [(one.type, one.description) for one in copy.media_attachments] == [
+        ("video", "The pump at work"),
+        ("audio", None),
+    ]
 
 
 def _day(engineering: RunningNode) -> None:

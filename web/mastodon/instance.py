@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import accounts, polls, reacting, reactions, rules
+from node import accounts, polls, processing, reacting, reactions, recording, rules
 from node.accounts.profile import MAX_FIELDS
 from node.config import Settings
 from node.media import MAX_DESCRIPTION
@@ -137,13 +137,11 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         },
         "reactions": {"max_reactions": reacting.MOST},
         "media_attachments": {
-            "supported_mime_types": IMAGE_TYPES,
+            "supported_mime_types": [*IMAGE_TYPES, *(recording.MIME_TYPES if _records(settings) else ())],
             "description_limit": MAX_DESCRIPTION,
             "image_size_limit": settings.media.max_bytes,
             "image_matrix_limit": settings.media.max_pixels,
-            "video_size_limit": 0,
-            "video_frame_rate_limit": 0,
-            "video_matrix_limit": 0,
+            **_recordings(settings),
         },
         "polls": {
             "max_options": polls.MAX_OPTIONS,
@@ -201,3 +199,17 @@ async def nothing(request: Request) -> Response:
 
 async def no_languages(_request: Request) -> Response:
     return json({})
+
+
+def _records(settings: Settings) -> bool:
+    return recording.programs(settings.media.ffmpeg) is not None
+
+
+def _recordings(settings: Settings) -> dict[str, int]:
+    """Zeros where no film is taken."""
+    there, bounds = _records(settings), processing.limits(settings)
+    return {
+        "video_size_limit": settings.media.video_max_bytes if there else 0,
+        "video_frame_rate_limit": bounds.max_frame_rate if there else 0,
+        "video_matrix_limit": bounds.max_pixels if there else 0,
+    }

@@ -191,7 +191,9 @@ def attachment(row: Row[Any], urls: Urls) -> Json:
         meta["original"] = _size(row.width, row.height)
         small = (row.preview_width, row.preview_height) if row.preview_width and row.preview_height else None
         meta["small"] = _size(*(small or (row.width, row.height)))
-    if row.kind == "image":
+    if row.duration is not None:
+        meta |= _played(row, meta.get("original", {}))
+    if row.kind in ("image", "video"):
         meta["focus"] = {"x": row.focus_x, "y": row.focus_y}
     return {
         "id": str(row.id),
@@ -205,6 +207,18 @@ def attachment(row: Row[Any], urls: Urls) -> Json:
         "description": row.description or None,
         "blurhash": row.blurhash,
     }
+
+
+def _played(row: Row[Any], original: Json) -> Json:
+    """What clients are told of sound and film."""
+    seconds = row.duration / 1000
+    minutes, rest = divmod(seconds, 60)
+    details = dict(row.details or {})
+    original = original | {"duration": seconds, "bitrate": details.pop("bitrate", 0)}
+    if "frame_rate" in details:
+        original["frame_rate"] = details.pop("frame_rate")
+    length = f"{int(minutes) // 60}:{int(minutes) % 60:02}:{rest:05.2f}"
+    return {"length": length, "duration": seconds, **details, **original, "original": original}
 
 
 def poll(row: Row[Any], now: int, own: Sequence[int] | None, *, is_author: bool) -> Json:
