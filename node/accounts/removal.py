@@ -15,6 +15,7 @@ from node.errors import Forbidden, NotFound
 from node.runtime import Tx
 from node.schema import (
     account,
+    account_note,
     block,
     conversation_mute,
     direct_conversation,
@@ -48,6 +49,9 @@ _TRACES = (
     delete(follow).where(or_(follow.c.follower_id == bindparam("of"), follow.c.target_id == bindparam("of"))),
     delete(block).where(or_(block.c.account_id == bindparam("of"), block.c.target_id == bindparam("of"))),
     delete(mute).where(or_(mute.c.account_id == bindparam("of"), mute.c.target_id == bindparam("of"))),
+    delete(account_note).where(
+        or_(account_note.c.account_id == bindparam("of"), account_note.c.target_id == bindparam("of"))
+    ),
     delete(tag_follow).where(tag_follow.c.account_id == bindparam("of")),
     delete(conversation_mute).where(conversation_mute.c.account_id == bindparam("of")),
     delete(direct_conversation).where(direct_conversation.c.account_id == bindparam("of")),

@@ -36,7 +36,7 @@ from node.schema.reading import (
     people_list_member,
     word_filter,
 )
-from node.schema.social import block, featured_tag, follow, mute, tag_follow
+from node.schema.social import account_note, block, featured_tag, follow, mute, tag_follow
 from node.schema.telling import marker
 from node.schema.work import event, job, meta, notification
 from node.schema.writing import scheduled_post
@@ -44,6 +44,7 @@ from node.schema.writing import scheduled_post
 __all__ = [
     "account",
     "account_key",
+    "account_note",
     "activity",
     "attendance",
     "audit_entry",

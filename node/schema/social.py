@@ -47,6 +47,17 @@ mute = Table(
     Index("ix_mute_target_id", "target_id"),
 )
 
+account_note = Table(  # what somebody wrote on somebody else, for themselves
+    "account_note",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # from node.ids
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("target_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("note", Text, nullable=False),
+    Column("updated_at", Millis, nullable=False),
+    UniqueConstraint("account_id", "target_id"),
+)
+
 tag_follow = Table(
     "tag_follow",
     metadata,

@@ -10,7 +10,7 @@ from node import db
 from node.accounts.lookup import me
 from node.paging import Page
 from node.runtime import Tx
-from node.schema import account, block, follow, mute
+from node.schema import account, account_note, block, follow, mute
 from node.social.rights import blocks
 from node.viewer import Kind
 
@@ -33,6 +33,9 @@ _MUTES = select(mute.c.target_id, mute.c.notifications, mute.c.expires_at).where
     db.among(mute.c.target_id, "ids"),
     or_(mute.c.expires_at.is_(None), mute.c.expires_at > bindparam("now")),
 )
+_NOTES = select(account_note.c.target_id, account_note.c.note).where(
+    account_note.c.account_id == bindparam("viewer"), db.among(account_note.c.target_id, "ids")
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +54,14 @@ class Relationship:
     muting_expires_at: int | None = None
     requested: bool = False
     requested_by: bool = False
+    note: str = ""
+    """The viewer's own, for nobody else."""
 
 
 def relationships(tx: Tx, ids: Sequence[int], *, suspended: bool = True) -> list[Relationship]:
     """In the order of `ids`; those that do not exist are left out, without `suspended` also who is suspended.
 
-    Four statements, however many.
+    Five statements, however many.
     """
     viewer = me(tx)
     wanted = list(dict.fromkeys(ids))
@@ -78,6 +83,8 @@ def relationships(tx: Tx, ids: Sequence[int], *, suspended: bool = True) -> list
     for row in tx.rows(_MUTES, values | {"now": tx.now}):
         flags = {"muting": True, "muting_notifications": row.notifications, "muting_expires_at": row.expires_at}
         _merge(found, row.target_id, flags)
+    for row in tx.rows(_NOTES, values):
+        _merge(found, row.target_id, {"note": row.note})
     return [Relationship(id=id_, **found[id_]) for id_ in wanted if id_ in found]
 
 

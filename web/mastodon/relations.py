@@ -1,5 +1,6 @@
 """Who follows, blocks and mutes whom.
 
+POST /api/v1/accounts/{id}/note
 POST /api/v1/accounts/{id}/follow · unfollow · block · unblock · mute · unmute · remove_from_followers
 GET  /api/v1/accounts/relationships?id[]=…
 GET  /api/v1/accounts/familiar_followers?id[]=…
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from node import db, moderation, social
+from node import db, moderation, notes, social
 from node.accounts.lookup import me
 from node.errors import Invalid, NotFound
 from node.paging import Page
@@ -65,6 +66,7 @@ def routes() -> list[BaseRoute]:
         Route(f"{_PATH}/familiar_followers", familiar_followers),
         Route(f"{_PATH}/{{id}}/follow", follow_account, methods=["POST"]),
         Route(f"{_PATH}/{{id}}/mute", mute, methods=["POST"]),
+        Route(f"{_PATH}/{{id}}/note", note, methods=["POST"]),
         *(Route(f"{_PATH}/{{id}}/{name}", change, methods=["POST"], name=name) for name in simple),
         Route("/api/v1/follow_requests", follow_requests),
         *(Route(f"/api/v1/follow_requests/{{id}}/{name}", change, methods=["POST"], name=name) for name in _ANSWERS),
@@ -98,6 +100,15 @@ async def follow_account(request: Request) -> Response:
         social.follow(tx, account_id, boosts=boosts, notify=notify)
 
     return await answers.relationship_after(request, FOLLOWS, params.path_id(request), rule)
+
+
+async def note(request: Request) -> Response:
+    comment = (await params.read(request)).text("comment")
+
+    def rule(tx: Tx, account_id: int) -> None:
+        notes.write(tx, account_id, comment)
+
+    return await answers.relationship_after(request, "write:accounts", params.path_id(request), rule)
 
 
 async def mute(request: Request) -> Response:

@@ -137,7 +137,7 @@ def relationship(one: Relationship) -> Json:
         "requested_by": one.requested_by,
         "domain_blocking": False,
         "endorsed": False,
-        "note": "",
+        "note": one.note,
     }
 
 

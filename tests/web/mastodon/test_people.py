@@ -109,6 +109,15 @@ async def test_following_blocking_and_muting_answer_the_relation(anna: User, ber
     assert not (await bert.post(f"/api/v1/accounts/{anna.id}/unfollow"))["following"]
 
 
+async def test_a_note_is_shown_to_its_writer_alone(anna: User, bert: User) -> None:
+    path = f"/api/v1/accounts/{bert.id}/note"
+    assert (await anna.call("POST", path, data={"comment": "knows pumps"}))["note"] == "knows pumps"
+    (own,) = await anna.get(f"/api/v1/accounts/relationships?id[]={bert.id}")
+    (other,) = await bert.get(f"/api/v1/accounts/relationships?id[]={anna.id}")
+    assert (own["note"], other["note"]) == ("knows pumps", "")
+    assert (await anna.call("POST", path))["note"] == ""
+
+
 async def test_the_muted_are_listed_with_the_end_of_each_mute(anna: User, bert: User, carl: User) -> None:
     await anna.post(f"/api/v1/accounts/{bert.id}/mute", duration=60)
     await anna.post(f"/api/v1/accounts/{carl.id}/mute")
