@@ -7,6 +7,7 @@ lists.jsonl      whom people put into which list
 filters.jsonl    what people do not want to stumble over
 scheduled.jsonl  posts that are to be published later
 notes.jsonl      notes that people keep on others
+endorsements.jsonl  whom people recommend on their profiles
 emoji.jsonl      the node's custom emoji
 media/           the files that posts and profiles name
 
@@ -25,7 +26,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BindParameter, Row, Select, and_, bindparam, exists, func, or_, select
 
-from node import accounts, emoji, filters, groups, html, lists, media, notes, plans, scheduling
+from node import accounts, emoji, filters, groups, html, lists, media, notes, plans, scheduling, social
 from node.accounts.finding import acct
 from node.errors import Conflict
 from node.importing.lines import VISIBILITIES
@@ -129,6 +130,7 @@ async def run(node: Node, folder: Path, progress: Progress = lambda _done, _all:
     await _write(node, folder / "filters.jsonl", filters.lines)
     _, waiting_files = await _write(node, folder / "scheduled.jsonl", scheduling.lines)
     await _write(node, folder / "notes.jsonl", notes.lines)
+    await _write(node, folder / "endorsements.jsonl", social.endorsement_lines)
     _, emoji_files = await _write(node, folder / "emoji.jsonl", _emoji)
     done.media = _copy(
         node.settings.media_dir, folder / "media", people_files | post_files | waiting_files | emoji_files

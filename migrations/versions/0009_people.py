@@ -35,3 +35,19 @@ def upgrade() -> None:
         sa.UniqueConstraint("account_id", "target_id", name=op.f("uq_account_note_account_id_target_id")),
     )
     op.create_index(op.f("ix_account_note_target_id"), "account_note", ["target_id"], unique=False)
+    op.create_table(
+        "featured_person",
+        sa.Column("id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("account_id", id_type(), nullable=False),
+        sa.Column("target_id", id_type(), nullable=False),
+        sa.Column("created_at", id_type(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_featured_person_account_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["target_id"], ["account.id"], name=op.f("fk_featured_person_target_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_featured_person")),
+        sa.UniqueConstraint("account_id", "target_id", name=op.f("uq_featured_person_account_id_target_id")),
+    )
+    op.create_index(op.f("ix_featured_person_target_id"), "featured_person", ["target_id"], unique=False)

@@ -19,6 +19,7 @@ from node.schema import (
     block,
     conversation_mute,
     direct_conversation,
+    featured_person,
     follow,
     login,
     marker,
@@ -51,6 +52,9 @@ _TRACES = (
     delete(mute).where(or_(mute.c.account_id == bindparam("of"), mute.c.target_id == bindparam("of"))),
     delete(account_note).where(
         or_(account_note.c.account_id == bindparam("of"), account_note.c.target_id == bindparam("of"))
+    ),
+    delete(featured_person).where(
+        or_(featured_person.c.account_id == bindparam("of"), featured_person.c.target_id == bindparam("of"))
     ),
     delete(tag_follow).where(tag_follow.c.account_id == bindparam("of")),
     delete(conversation_mute).where(conversation_mute.c.account_id == bindparam("of")),

@@ -36,7 +36,7 @@ from node.schema.reading import (
     people_list_member,
     word_filter,
 )
-from node.schema.social import account_note, block, featured_tag, follow, mute, tag_follow
+from node.schema.social import account_note, block, featured_person, featured_tag, follow, mute, tag_follow
 from node.schema.telling import marker
 from node.schema.work import event, job, meta, notification
 from node.schema.writing import scheduled_post
@@ -56,6 +56,7 @@ __all__ = [
     "emoji",
     "event",
     "favourite",
+    "featured_person",
     "featured_tag",
     "filter_keyword",
     "filter_post",

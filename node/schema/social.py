@@ -58,6 +58,16 @@ account_note = Table(  # what somebody wrote on somebody else, for themselves
     UniqueConstraint("account_id", "target_id"),
 )
 
+featured_person = Table(  # whom somebody recommends on their profile
+    "featured_person",
+    metadata,
+    Column("id", Id, primary_key=True, autoincrement=False),  # from node.ids
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False),
+    Column("target_id", Id, ForeignKey("account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", Millis, nullable=False),
+    UniqueConstraint("account_id", "target_id"),
+)
+
 tag_follow = Table(
     "tag_follow",
     metadata,

@@ -2,6 +2,7 @@
 
     follows    asking, answering, ending; also for follows that peers tell of
     blocks     blocks and mutes
+    endorsing  whom one recommends
     relations  what one account is to another; lists of people
     tags       following a tag
 
@@ -9,6 +10,8 @@ Rules whose name begins with `record_` store what a peer said and tell nobody ou
 """
 
 from node.social.blocks import block, blocks, mute, record_block, record_unblock, unblock, unmute
+from node.social.endorsing import endorse, unendorse
+from node.social.endorsing import lines as endorsement_lines
 from node.social.follows import (
     Follow,
     FollowState,
@@ -25,6 +28,7 @@ from node.social.follows import (
 from node.social.relations import (
     Relationship,
     blocked,
+    endorsed,
     follow_requests,
     followers,
     following,
@@ -42,6 +46,9 @@ __all__ = [
     "block",
     "blocked",
     "blocks",
+    "endorse",
+    "endorsed",
+    "endorsement_lines",
     "follow",
     "follow_requests",
     "follow_tag",
@@ -61,6 +68,7 @@ __all__ = [
     "relationships",
     "remove_follower",
     "unblock",
+    "unendorse",
     "unfollow",
     "unfollow_tag",
     "unmute",

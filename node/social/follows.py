@@ -12,7 +12,7 @@ from node.errors import Forbidden, NotFound
 from node.runtime import Tx
 from node.schema import account
 from node.schema import follow as follow_table
-from node.social import rights
+from node.social import endorsing, rights
 
 
 class FollowState(StrEnum):
@@ -195,6 +195,7 @@ def refuse(tx: Tx, row: Row[Any], *, remote: bool) -> None:
 def _end(tx: Tx, row: Row[Any]) -> None:
     tx.execute(_DELETE, {"of": row.id})
     lists.unfollowed(tx, row.follower_id, row.target_id)
+    endorsing.unfollowed(tx, row.follower_id, row.target_id)
     if row.state == FollowState.ACCEPTED:
         _count(tx, row.follower_id, row.target_id, -1)
     for kind in ("follow", "follow_request"):

@@ -6,11 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, bindparam, or_, select
 
-from node import db
+from node import accounts, db
 from node.accounts.lookup import me
 from node.paging import Page
 from node.runtime import Tx
-from node.schema import account, account_note, block, follow, mute
+from node.schema import account, account_note, block, featured_person, follow, mute
 from node.social.rights import blocks
 from node.viewer import Kind
 
@@ -38,6 +38,11 @@ _NOTES = select(account_note.c.target_id, account_note.c.note).where(
 )
 
 
+_ENDORSED = select(featured_person.c.target_id).where(
+    featured_person.c.account_id == bindparam("viewer"), db.among(featured_person.c.target_id, "ids")
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relationship:
     """What the viewer and the account `id` are to each other. `muting_expires_at` in ms UTC."""
@@ -54,6 +59,7 @@ class Relationship:
     muting_expires_at: int | None = None
     requested: bool = False
     requested_by: bool = False
+    endorsed: bool = False
     note: str = ""
     """The viewer's own, for nobody else."""
 
@@ -61,7 +67,7 @@ class Relationship:
 def relationships(tx: Tx, ids: Sequence[int], *, suspended: bool = True) -> list[Relationship]:
     """In the order of `ids`; those that do not exist are left out, without `suspended` also who is suspended.
 
-    Five statements, however many.
+    Six statements, however many.
     """
     viewer = me(tx)
     wanted = list(dict.fromkeys(ids))
@@ -85,6 +91,8 @@ def relationships(tx: Tx, ids: Sequence[int], *, suspended: bool = True) -> list
         _merge(found, row.target_id, flags)
     for row in tx.rows(_NOTES, values):
         _merge(found, row.target_id, {"note": row.note})
+    for target_id in tx.scalars(_ENDORSED, values):
+        _merge(found, target_id, {"endorsed": True})
     return [Relationship(id=id_, **found[id_]) for id_ in wanted if id_ in found]
 
 
@@ -102,6 +110,16 @@ def following(tx: Tx, account_id: int, page: Page) -> list[tuple[int, int]]:
         return []
     accepted = (follow.c.follower_id == account_id) & (follow.c.state == "accepted")
     return _people(tx, follow, follow.c.target_id, accepted, page)
+
+
+def endorsed(tx: Tx, account_id: int, page: Page) -> list[tuple[int, int]]:
+    """(cursor, account id) of those whom an account recommends, newest first. Nobody, to whom that account blocks.
+
+    NotFound for whom there is not.
+    """
+    if _kept_out(tx, accounts.get(tx, account_id).id):
+        return []
+    return _people(tx, featured_person, featured_person.c.target_id, featured_person.c.account_id == account_id, page)
 
 
 def follow_requests(tx: Tx, page: Page) -> list[tuple[int, int]]:

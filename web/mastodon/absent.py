@@ -18,14 +18,13 @@ from web.responses import JSONBytes
 
 _EMPTY_LISTS = {
     "/api/v1/announcements": None,
-    "/api/v1/endorsements": "read:accounts",
     "/api/v1/domain_blocks": "read:blocks",
     "/api/v1/suggestions": "read:accounts",
     "/api/v2/suggestions": "read:accounts",
     "/api/v1/notifications/requests": "read:notifications",
 }
 _TRENDS = ("/api/v1/trends", "/api/v1/trends/tags", "/api/v1/trends/statuses", "/api/v1/trends/links")
-_OF_ACCOUNTS = ("endorsements", "identity_proofs")
+_OF_ACCOUNTS = ("identity_proofs",)
 _TAKES_ALL = {
     "for_not_following": "accept",
     "for_not_followers": "accept",

@@ -1,6 +1,7 @@
 """Who follows, blocks and mutes whom.
 
-POST /api/v1/accounts/{id}/note
+POST /api/v1/accounts/{id}/note · endorse · unendorse (and pin · unpin, as they were called)
+GET  /api/v1/endorsements · /api/v1/accounts/{id}/endorsements
 POST /api/v1/accounts/{id}/follow · unfollow · block · unblock · mute · unmute · remove_from_followers
 GET  /api/v1/accounts/relationships?id[]=…
 GET  /api/v1/accounts/familiar_followers?id[]=…
@@ -39,6 +40,10 @@ _SIMPLE: dict[str, tuple[str, Callable[[Tx, int], Any]]] = {
     "block": ("write:blocks", social.block),
     "unblock": ("write:blocks", social.unblock),
     "unmute": ("write:mutes", social.unmute),
+    "endorse": ("write:accounts", social.endorse),
+    "unendorse": ("write:accounts", social.unendorse),
+    "pin": ("write:accounts", social.endorse),
+    "unpin": ("write:accounts", social.unendorse),
     "authorize": (FOLLOWS, social.accept_request),
     "reject": (FOLLOWS, social.reject_request),
 }
@@ -70,6 +75,8 @@ def routes() -> list[BaseRoute]:
         *(Route(f"{_PATH}/{{id}}/{name}", change, methods=["POST"], name=name) for name in simple),
         Route("/api/v1/follow_requests", follow_requests),
         *(Route(f"/api/v1/follow_requests/{{id}}/{name}", change, methods=["POST"], name=name) for name in _ANSWERS),
+        Route("/api/v1/endorsements", own_endorsements),
+        Route(f"{_PATH}/{{id}}/endorsements", endorsements),
         Route("/api/v1/blocks", blocks),
         Route("/api/v1/mutes", mutes),
         Route("/api/v1/reports", file_report, methods=["POST"]),
@@ -120,6 +127,18 @@ async def mute(request: Request) -> Response:
         social.mute(tx, account_id, hide_notifications=hide, seconds=seconds)
 
     return await answers.relationship_after(request, "write:mutes", params.path_id(request), rule)
+
+
+async def own_endorsements(request: Request) -> Response:
+    page = params.page(request, default=40, max=80)
+    return await answers.accounts(request, "read:accounts", lambda tx: social.endorsed(tx, me(tx), page))
+
+
+async def endorsements(request: Request) -> Response:
+    page = params.page(request, default=40, max=80)
+    return await answers.accounts(
+        request, answers.to_read("read:accounts"), social.endorsed, params.path_id(request), page
+    )
 
 
 async def blocks(request: Request) -> Response:

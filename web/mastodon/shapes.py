@@ -136,7 +136,7 @@ def relationship(one: Relationship) -> Json:
         "requested": one.requested,
         "requested_by": one.requested_by,
         "domain_blocking": False,
-        "endorsed": False,
+        "endorsed": one.endorsed,
         "note": one.note,
     }
 
