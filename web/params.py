@@ -209,11 +209,14 @@ class Params(Mapping[str, Any]):
 # --- reading requests --------------------------------------------------------
 
 
-async def read(request: Request, *, uploads: bool = False) -> Params:
-    """Query and body as one; where both name the same thing, the body wins. Raises BadRequest, TooLarge, WrongType."""
+async def read(request: Request, *, uploads: bool = False, most: int | None = None) -> Params:
+    """Query and body as one; where both name the same thing, the body wins. Raises BadRequest, TooLarge, WrongType.
+
+    `most` is how large uploads may be in all, in bytes, where that is more than one image.
+    """
     values = _nest(_pairs(request.scope["query_string"])) if request.scope["query_string"] else {}
     if has_body(request):
-        values.update(await _body(request, uploads))
+        values.update(await _body(request, uploads, most))
     return Params(values)
 
 
@@ -227,12 +230,14 @@ async def raw_body(request: Request, limit: int) -> bytes:
     return b"".join([chunk async for chunk in _limited(request, limit)])
 
 
-async def _body(request: Request, uploads: bool) -> dict[str, Any]:
+async def _body(request: Request, uploads: bool, most: int | None) -> dict[str, Any]:
     settings = parts_of(request).settings
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     limit = settings.server.max_body_bytes
     if kind == _MULTIPART:
-        return await _multipart(request, settings.media.largest + _UPLOAD_ROOM if uploads else limit, uploads)
+        return await _multipart(
+            request, (most or settings.media.max_bytes) + _UPLOAD_ROOM if uploads else limit, uploads
+        )
     body = await raw_body(request, limit)
     if not body.strip():
         return {}

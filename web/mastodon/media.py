@@ -44,9 +44,10 @@ def routes() -> list[BaseRoute]:
 async def upload(request: Request) -> Response:
     """An image is ready when this answers. Sound and film take their time: 202, or for the first version, which knows no
     waiting, the answer when they are ready."""
+    settings = parts_of(request).settings
     viewer = await api.viewer(request, WRITE)
-    api.spend(request, "media", viewer.account_id or 0, parts_of(request).settings.limits.media_per_account)
-    form = await params.read(request, uploads=True)
+    api.spend(request, "media", viewer.account_id or 0, settings.limits.media_per_account)
+    form = await params.read(request, uploads=True, most=settings.media.largest)
     file = form.file("file")
     if file is None:
         raise Invalid("file can't be blank", "file")

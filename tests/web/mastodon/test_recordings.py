@@ -193,6 +193,16 @@ class TestLimits:
         assert kept(anna) == {".upload"}
 
 
+async def test_only_where_film_may_come_a_body_may_be_as_large(anna: User) -> None:
+    """Elsewhere nobody has to spool more than an image, least of all of somebody who may not send it."""
+    large = b"\x89PNG\r\n\x1a\n" + b"\x00" * (anna.node.settings.media.max_bytes + 100_000)
+    files = {"avatar": ("a.png", large, "image/png")}
+    answer = await anna.send("PATCH", "/api/v1/accounts/update_credentials", files=files)
+    assert answer.status_code == 413
+    answer = await anna.send("POST", "/api/v2/media", files={"file": ("a.png", large, "image/png")})
+    assert (answer.status_code, answer.json()["error"]) == (413, "This file is too large")
+
+
 class TestWithoutFfmpeg:
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
