@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import delete, select
 
-from node import db, jobs, media, pgbell, presence
+from node import auth, db, jobs, media, pgbell, presence
 from node.bell import DELIVERY, INBOX, JOB
 from node.federation import (
     conversations,
@@ -190,6 +190,7 @@ class Worker:
         yield writing(lambda tx: delivery.prune(tx, before=now - SET_ASIDE_DAYS * DAY_MS, limit=CHUNK))
         yield writing(lambda tx: retractions.prune(tx, before=now - retractions.KEPT_DAYS * DAY_MS, limit=CHUNK))
         yield writing(lambda tx: conversations.prune(tx, before=now - HOUR_MS, limit=CHUNK))
+        yield writing(lambda tx: auth.purge(tx, CHUNK))
         if kept.event_hours:
             yield writing(lambda tx: prune_events(tx, before=now - int(kept.event_hours * HOUR_MS)))
         if kept.idempotency_hours:

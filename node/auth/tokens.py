@@ -229,10 +229,13 @@ def tokens_of(tx: Tx, account_id: int) -> Sequence[Row[Any]]:
     return tx.rows(statement)
 
 
-def purge(tx: Tx) -> None:
-    """Housekeeping: sessions that ended, codes that nobody can misuse any more."""
-    tx.execute(delete(web_session).where(web_session.c.expires_at <= tx.now))
-    tx.execute(delete(oauth_code).where(oauth_code.c.expires_at <= tx.now - USED_CODES_MILLIS))
+def purge(tx: Tx, limit: int = 500) -> int:
+    """Housekeeping: sessions that ended, codes that nobody can misuse any more; how many of both, `limit` at the most."""
+    ended = select(web_session.c.hash).where(web_session.c.expires_at <= tx.now).limit(limit)
+    number: int = tx.execute(delete(web_session).where(web_session.c.hash.in_(ended))).rowcount
+    spent = select(oauth_code.c.hash).where(oauth_code.c.expires_at <= tx.now - USED_CODES_MILLIS).limit(limit - number)
+    number += tx.execute(delete(oauth_code).where(oauth_code.c.hash.in_(spent))).rowcount
+    return number
 
 
 def _revoke(tx: Tx, token_id: int | None, account_id: int | None) -> None:

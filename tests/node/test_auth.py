@@ -439,7 +439,9 @@ async def test_a_session_ends_after_thirty_days_and_is_swept_away(node: Node, cl
     clock.advance(1)
     with pytest.raises(Unauthorized):
         await node.read(auth.session, token_hash(cookie))
-    await node.write(auth.purge)
+    assert await node.write(auth.purge, 1) == 1
+    assert await node.write(auth.purge, 500) == 1
+    assert await node.write(auth.purge, 500) == 0
     assert await count_of(node, web_session) == 0
     assert await count_of(node, oauth_code) == 1
 

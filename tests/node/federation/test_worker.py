@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import delete, insert, select
 
-from node import accounts, jobs, keyring, posts, presence, social, worker
+from node import accounts, auth, jobs, keyring, posts, presence, social, worker
 from node.bell import JOB
 from node.errors import NotFound
 from node.federation import leases
@@ -15,7 +15,7 @@ from node.federation.network import Network
 from node.pgbell import Relay
 from node.posts import Draft
 from node.runtime import Node, Tx
-from node.schema import account_key, activity, delivery, event, follow, idempotency, job
+from node.schema import account_key, activity, delivery, event, follow, idempotency, job, web_session
 from node.secrets import SecretError, Vault
 from node.viewer import Viewer
 from node.worker import Worker
@@ -71,11 +71,16 @@ async def test_tidying_up_removes_what_has_outlived_its_time_and_nothing_else(
         tx.emit("update", post_id=1)
         tx.execute(insert(idempotency).values(account_id=tx.new_id(), key="k", post_id=1, created_at=tx.now))
 
+    bob = await make_person(node, "bob")
+    await node.write(auth.open_session, id_of(bob))
+    clock.advance(31 * 86_400)
+    await node.write(auth.open_session, id_of(bob))
     await node.write(store)
     clock.advance(25 * 3600)
     await node.write(store)
     await Worker(node, network).tidy_up()
     assert (await count_of(node, event), await count_of(node, idempotency)) == (1, 1)
+    assert await count_of(node, web_session) == 1
 
 
 # --- Jobs
