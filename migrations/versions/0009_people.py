@@ -51,3 +51,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("account_id", "target_id", name=op.f("uq_featured_person_account_id_target_id")),
     )
     op.create_index(op.f("ix_featured_person_target_id"), "featured_person", ["target_id"], unique=False)
+    op.create_table(
+        "suggestion_dismissal",
+        sa.Column("account_id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("target_id", id_type(), autoincrement=False, nullable=False),
+        sa.Column("created_at", id_type(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["account_id"], ["account.id"], name=op.f("fk_suggestion_dismissal_account_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["target_id"], ["account.id"], name=op.f("fk_suggestion_dismissal_target_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("account_id", "target_id", name=op.f("pk_suggestion_dismissal")),
+    )
+    op.create_index("ix_suggestion_dismissal_target_id", "suggestion_dismissal", ["target_id"], unique=False)

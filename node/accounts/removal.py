@@ -29,6 +29,7 @@ from node.schema import (
     people_list,
     people_list_member,
     scheduled_post,
+    suggestion_dismissal,
     tag_follow,
     tombstone,
     word_filter,
@@ -55,6 +56,9 @@ _TRACES = (
     ),
     delete(featured_person).where(
         or_(featured_person.c.account_id == bindparam("of"), featured_person.c.target_id == bindparam("of"))
+    ),
+    delete(suggestion_dismissal).where(
+        or_(suggestion_dismissal.c.account_id == bindparam("of"), suggestion_dismissal.c.target_id == bindparam("of"))
     ),
     delete(tag_follow).where(tag_follow.c.account_id == bindparam("of")),
     delete(conversation_mute).where(conversation_mute.c.account_id == bindparam("of")),

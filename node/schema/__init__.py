@@ -36,7 +36,16 @@ from node.schema.reading import (
     people_list_member,
     word_filter,
 )
-from node.schema.social import account_note, block, featured_person, featured_tag, follow, mute, tag_follow
+from node.schema.social import (
+    account_note,
+    block,
+    featured_person,
+    featured_tag,
+    follow,
+    mute,
+    suggestion_dismissal,
+    tag_follow,
+)
 from node.schema.telling import marker
 from node.schema.work import event, job, meta, notification
 from node.schema.writing import scheduled_post
@@ -98,6 +107,7 @@ __all__ = [
     "roster",
     "rule",
     "scheduled_post",
+    "suggestion_dismissal",
     "tag",
     "tag_follow",
     "tag_subscriber",

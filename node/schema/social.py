@@ -68,6 +68,15 @@ featured_person = Table(  # whom somebody recommends on their profile
     UniqueConstraint("account_id", "target_id"),
 )
 
+suggestion_dismissal = Table(  # whom somebody does not want to be told of
+    "suggestion_dismissal",
+    metadata,
+    Column("account_id", Id, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("target_id", Id, ForeignKey("account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("created_at", Millis, nullable=False),
+    Index("ix_suggestion_dismissal_target_id", "target_id"),
+)
+
 tag_follow = Table(
     "tag_follow",
     metadata,

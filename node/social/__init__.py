@@ -3,6 +3,7 @@
     follows    asking, answering, ending; also for follows that peers tell of
     blocks     blocks and mutes
     endorsing  whom one recommends
+    suggestions  whom one might want to follow
     relations  what one account is to another; lists of people
     tags       following a tag
 
@@ -36,16 +37,20 @@ from node.social.relations import (
     mutes_end,
     relationships,
 )
+from node.social.suggestions import Suggestion, suggest
+from node.social.suggestions import dismiss as dismiss_suggestion
 from node.social.tags import follow_tag, followed_tags, unfollow_tag
 
 __all__ = [
     "Follow",
     "FollowState",
     "Relationship",
+    "Suggestion",
     "accept_request",
     "block",
     "blocked",
     "blocks",
+    "dismiss_suggestion",
     "endorse",
     "endorsed",
     "endorsement_lines",
@@ -67,6 +72,7 @@ __all__ = [
     "reject_request",
     "relationships",
     "remove_follower",
+    "suggest",
     "unblock",
     "unendorse",
     "unfollow",

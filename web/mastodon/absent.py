@@ -19,8 +19,6 @@ from web.responses import JSONBytes
 _EMPTY_LISTS = {
     "/api/v1/announcements": None,
     "/api/v1/domain_blocks": "read:blocks",
-    "/api/v1/suggestions": "read:accounts",
-    "/api/v2/suggestions": "read:accounts",
     "/api/v1/notifications/requests": "read:notifications",
 }
 _TRENDS = ("/api/v1/trends", "/api/v1/trends/tags", "/api/v1/trends/statuses", "/api/v1/trends/links")

@@ -182,7 +182,7 @@ async def test_the_node_describes_itself_in_both_versions(served: Served, anna: 
 @pytest.mark.parametrize(
     "path",
     [
-        "v1/lists", "v2/filters", "v1/filters", "v1/announcements", "v1/conversations", "v1/trends/tags", "v2/suggestions",
+        "v1/lists", "v2/filters", "v1/filters", "v1/announcements", "v1/conversations", "v1/trends/tags",
         "v1/featured_tags", "v1/domain_blocks", "v1/notifications/requests",
     ],
 )  # fmt: skip
