@@ -74,6 +74,10 @@ def set_thumbnail(tx: Tx, media_id: int, thumbnail: Image) -> None:
     media.shown_anew(tx, row)
 
 
+def is_processing(tx: Tx, media_id: int) -> bool:
+    return tx.first(_BY_ID, {"of": media_id}) is not None
+
+
 async def process(node: Node, media_id: int) -> None:
     """Make an upload anew. What cannot be made is kept as failed, so that its owner hears of it."""
     row = await node.read(lambda tx: tx.first(_BY_ID, {"of": media_id}))

@@ -6,7 +6,6 @@ PUT    /api/v1/media/{id}              description, focus, thumbnail
 DELETE /api/v1/media/{id}              unless a post shows it
 """
 
-import asyncio
 import time
 
 from starlette.datastructures import UploadFile
@@ -15,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from node import media, processing, recording
+from node.bell import JOB
 from node.errors import Invalid
 from node.imaging import Image
 from node.runtime import Tx
@@ -28,7 +28,7 @@ from web.responses import empty
 
 WRITE = "write:media"
 PARTIAL = 206
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 1.0
 
 
 def routes() -> list[BaseRoute]:
@@ -96,12 +96,12 @@ async def _begun(request: Request, media_id: int) -> Response:
 
 
 async def _finished(request: Request, media_id: int) -> Response:
-    end = time.monotonic() + parts_of(request).settings.media.video_seconds
-    while True:
-        answer = await _state(request, media_id)
-        if answer.status_code != PARTIAL or time.monotonic() > end:
-            return answer
-        await asyncio.sleep(LOOK_SECONDS)
+    parts = parts_of(request)
+    end = time.monotonic() + parts.settings.media.video_seconds
+    with parts.node.bell.listen(JOB) as bell:  # rung when a job has ended
+        while await parts.node.glance(processing.is_processing, media_id) and time.monotonic() < end:
+            await bell.wait(LOOK_SECONDS)
+    return await _state(request, media_id)
 
 
 def focus_of(form: Params) -> tuple[float, float] | None:
