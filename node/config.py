@@ -40,6 +40,8 @@ class NodeSection(Struct, frozen=True):
     description: str = ""
     """One or two sentences for the sign-in page and for clients."""
     contact_email: str = ""
+    contact_account: str = ""
+    """User name of whom people write to; everybody may see this profile."""
     scheme: Literal["https", "http"] = "https"
     """http is for loopback only."""
     languages: tuple[str, ...] = ("en",)

@@ -7,21 +7,28 @@ GET /api/v1/instance/rules · /extended_description · /activity · /peers · /d
 from importlib.metadata import version as package_version
 from typing import Any
 
+import msgspec
 from sqlalchemy import func, select
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from node import accounts, polls, processing, reacting, reactions, recording, rules
-from node.accounts.profile import MAX_FIELDS
+from node.accounts.creation import MAX_DISPLAY_NAME
+from node.accounts.profile import MAX_FIELD, MAX_FIELDS, MAX_NOTE
 from node.config import Settings
+from node.errors import NotFound
+from node.featured import MOST as MAX_FEATURED_TAGS
 from node.media import MAX_DESCRIPTION
 from node.runtime import Tx
 from node.schema import account
 from node.text import URL_LENGTH
+from node.urls import Urls
 from web import identity as api
 from web.identity import OPEN, Access
 from web.mastodon import shapes
+from web.mastodon.entities import Renderer
+from web.mastodon.state import state_of
 from web.parts import parts_of
 from web.responses import json
 
@@ -53,20 +60,26 @@ def routes() -> list[BaseRoute]:
 
 async def second_version(request: Request) -> Response:
     settings, urls = parts_of(request).settings, parts_of(request).urls
-    counted = await api.read(request, OPEN, _counted)
-    picture = urls.static(shapes.NO_HEADER)
+    counted = await api.read(request, OPEN, _counted, state_of(request).renderer)
+    picture, icon = urls.static(shapes.NO_HEADER), urls.static(shapes.NO_AVATAR)
     return json(
         {
             "domain": settings.node.domain,
             "title": settings.title,
             "version": VERSION,
             "source_url": "",
+            "wrapstodon": None,
             "description": settings.node.description,
             "usage": {"users": {"active_month": counted["active"]}},
-            "thumbnail": {"url": picture, "blurhash": None, "versions": {}},
-            "icon": [],
+            "thumbnail": {
+                "url": picture,
+                "description": "",
+                "blurhash": None,
+                "versions": {"@1x": picture, "@2x": picture},
+            },
+            "icon": [{"src": icon, "size": "400x400"}],
             "languages": list(settings.node.languages),
-            "configuration": _configuration(settings) | _newer_configuration(urls.streaming),
+            "configuration": _configuration(settings) | _newer_configuration(urls),
             "registrations": {
                 "enabled": settings.accounts.registration == "open",
                 "approval_required": False,
@@ -76,7 +89,7 @@ async def second_version(request: Request) -> Response:
                 "url": None,
             },
             "api_versions": API_VERSIONS,
-            "contact": {"email": settings.node.contact_email, "account": None},
+            "contact": {"email": settings.node.contact_email, "account": counted["contact"]},
             "rules": counted["rules"],
             "corridor": {"department": settings.node.department},
         }
@@ -85,7 +98,7 @@ async def second_version(request: Request) -> Response:
 
 async def first_version(request: Request) -> Response:
     settings, urls = parts_of(request).settings, parts_of(request).urls
-    counted = await api.read(request, OPEN, _counted)
+    counted = await api.read(request, OPEN, _counted, state_of(request).renderer)
     return json(
         {
             "uri": settings.node.domain,
@@ -106,28 +119,50 @@ async def first_version(request: Request) -> Response:
             "approval_required": False,
             "invites_enabled": settings.accounts.registration == "invite",
             "configuration": _configuration(settings),
-            "contact_account": None,
+            "contact_account": counted["contact"],
             "rules": counted["rules"],
         }
     )
 
 
-def _counted(tx: Tx) -> dict[str, Any]:
+def _counted(tx: Tx, renderer: Renderer) -> dict[str, Any]:
     active = func.count().filter(account.c.last_post_at > tx.now - MONTH_MILLIS)
     posts = func.coalesce(func.sum(account.c.posts_count), 0)
     row = tx.first(select(func.count().label("people"), posts.label("posts"), active.label("active")).where(*_HERE))
     domains = tx.scalar(select(func.count()).select_from(_DOMAINS.subquery()))
     people, written, lively = (0, 0, 0) if row is None else (row.people, row.posts, row.active)
-    return {"people": people, "posts": int(written), "active": lively, "domains": domains, "rules": _rules(tx)}
+    return {
+        "people": people,
+        "posts": int(written),
+        "active": lively,
+        "domains": domains,
+        "rules": _rules(tx),
+        "contact": _contact(tx, renderer),
+    }
+
+
+def _contact(tx: Tx, renderer: Renderer) -> msgspec.Raw | None:
+    """Account of whom the settings name, as long as there is such a person."""
+    name = tx.settings.node.contact_account
+    try:
+        return msgspec.Raw(renderer.account(tx, accounts.by_handle(tx, name).id)) if name else None
+    except NotFound:
+        return None
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
     """What both versions say."""
     return {
         "accounts": {
-            "max_featured_tags": 10,
+            "max_display_name_length": MAX_DISPLAY_NAME,
+            "max_note_length": MAX_NOTE,
+            "max_avatar_description_length": 0,
+            "max_header_description_length": 0,
+            "max_featured_tags": MAX_FEATURED_TAGS,
             "max_pinned_statuses": reactions.MAX_PINS,
             "max_profile_fields": MAX_FIELDS,
+            "profile_field_name_limit": MAX_FIELD,
+            "profile_field_value_limit": MAX_FIELD,
         },
         "statuses": {
             "max_characters": settings.posts.max_characters,
@@ -152,14 +187,14 @@ def _configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _newer_configuration(streaming: str) -> dict[str, Any]:
+def _newer_configuration(urls: Urls) -> dict[str, Any]:
     """What version 2 adds. Without a key no client asks to push."""
     return {
         "urls": {
-            "streaming": streaming,
+            "streaming": urls.streaming,
             "status": None,
-            "about": None,
-            "privacy_policy": None,
+            "about": f"{urls.base}/about",
+            "privacy_policy": f"{urls.base}/about#privacy",
             "terms_of_service": None,
         },
         "vapid": {"public_key": ""},
@@ -167,6 +202,7 @@ def _newer_configuration(streaming: str) -> dict[str, Any]:
         "timelines_access": {
             "live_feeds": {"local": "authenticated", "remote": "authenticated"},
             "hashtag_feeds": {"local": "authenticated", "remote": "authenticated"},
+            "trending_link_feeds": {"local": "authenticated", "remote": "authenticated"},
         },
         "limited_federation": True,
     }

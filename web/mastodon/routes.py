@@ -6,6 +6,7 @@ from web.mastodon import (
     absent,
     accounts,
     directs,
+    documents,
     featured_tags,
     filters,
     filters_v1,
@@ -26,6 +27,7 @@ from web.mastodon import (
     statuses,
     streaming,
     suggestions,
+    switched_off,
     tags,
     thread_mutes,
     timelines,
@@ -57,7 +59,9 @@ def routes() -> list[BaseRoute]:
         *polls.routes(),
         *quotes.routes(),
         *instance.routes(),
+        *documents.routes(),
         *streaming.routes(),
+        *switched_off.routes(),
         *absent.routes(),
         *grouped.routes(),  # after /api/v2/notifications/policy
     ]

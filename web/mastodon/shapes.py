@@ -25,6 +25,13 @@ NO_AVATAR = "avatar.png"
 NO_HEADER = "header.png"
 """In web/static: what stands for a picture that nobody uploaded."""
 
+_AUDIT, _DASHBOARD, _REPORTS, _USERS = 1 << 2, 1 << 3, 1 << 4, 1 << 10
+_PERMISSIONS = {
+    "admin": (1 << 20) - 1,
+    "moderator": _DASHBOARD | _REPORTS | _USERS,
+    "auditor": _AUDIT | _DASHBOARD,
+}
+"""Mastodon's bits: by them clients decide which screens of moderation they offer. What counts is asked of each call."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -110,7 +117,17 @@ def source(row: Row[Any], login: Row[Any], requests: int) -> Json:
 def role(roles: Sequence[str]) -> Json:
     """The role that says most, as clients show one."""
     name = next((one for one in ("admin", "moderator", "auditor", "comms") if one in roles), "")
-    return {"id": name or "-99", "name": name, "color": "", "permissions": "0", "highlighted": False}
+    bits = 0
+    for one in roles:
+        bits |= _PERMISSIONS.get(one, 0)
+    return {
+        "id": name or "-99",
+        "name": name,
+        "color": "",
+        "permissions": str(bits),
+        "highlighted": False,
+        "collection_limit": 0,
+    }
 
 
 def picture(stored: str | None, urls: Urls, otherwise: str) -> str:

@@ -10,6 +10,7 @@ from web.identity import spend
 from web.pages import answers, visit
 from web.params import Params, query, read
 from web.parts import client_address, parts_of
+from web.privacy import PRIVACY
 from web.sessions import check_sign_in, forget, remember, send_sign_in_token, sign_in_token, token_of
 
 
@@ -87,4 +88,5 @@ async def about(request: Request) -> Response:
         contact=settings.node.contact_email,
         domain=settings.node.domain,
         rules=in_force,
+        privacy=PRIVACY,
     )

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import msgspec
+import pytest
 from starlette.routing import Route
 
+from node.config import Settings
 from tests.web.mastodon.conftest import MakeUser, User
 from web.mastodon.routes import routes
 
@@ -65,6 +68,13 @@ RAW_BODIES = [
     (b"--x\r\n", "multipart/form-data; boundary=x"),
     (b"status=a", "text/plain"),
 ]
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """All of this comes from one address, and more of it than an address may send."""
+    limits = msgspec.structs.replace(settings.limits, per_account=0, per_address=0)
+    return msgspec.structs.replace(settings, limits=limits)
 
 
 def _requests() -> Iterator[tuple[str, str]]:
