@@ -261,7 +261,7 @@ async def _fetch_and_take(
     """Something is not here: fetch it and try again. What cannot be had is left out."""
     for _ in range(FETCHES):
         try:
-            await _learn(network, iri)
+            await _learn(network, iri, is_news=take is _take_missed)
             await node.write(take, activity, domain)
         except Unknown as unknown:
             if unknown.iri == iri:
@@ -274,11 +274,12 @@ async def _fetch_and_take(
             return
 
 
-async def _learn(network: "Network", iri: str) -> None:
+async def _learn(network: "Network", iri: str, *, is_news: bool) -> None:
+    """What is boosted in the past is of the past, wherever it comes from."""
     try:
-        await network.learn(iri)
+        await network.learn(iri, is_news=is_news)
     except FetchFailed as error:
         if not error.retry:
             raise
         await asyncio.sleep(1.0)  # too much was fetched from there just now
-        await network.learn(iri)
+        await network.learn(iri, is_news=is_news)

@@ -276,15 +276,18 @@ class Network:
             waiting = await self.node.read(_missing_parent, stored)
         return self.node.settings.federation.fetch_depth
 
-    async def learn(self, iri: str) -> None:
-        """Fetch and store whatever is at `iri`, an actor or a post. Raises FetchFailed, Malformed, Refused, NodeError."""
+    async def learn(self, iri: str, *, is_news: bool = True) -> None:
+        """Fetch and store whatever is at `iri`, an actor or a post. Raises FetchFailed, Malformed, Refused, NodeError.
+
+        Of a post that is no news nobody is told.
+        """
         if self.node.urls.is_ours(iri):
             raise NotFound
         doc = await self._fetcher.document(iri)
         if parse.type_of(doc) in ACTOR_TYPES:
             await self._store_actor(parse.actor(doc))
         else:
-            await self._store_post(doc)
+            await self._store_post(doc, is_news=is_news)
 
     async def refresh_post(self, iri: str) -> None:
         """Look again at a post that is said to be new, changed or gone. Of unknown ones only what concerns us is kept."""
@@ -301,16 +304,22 @@ class Network:
         else:
             await self._store_post(doc, unsolicited=True)
 
-    async def _store_post(self, doc: dict[str, Any], *, unsolicited: bool = False, upwards: bool = True) -> int | None:
+    async def _store_post(
+        self, doc: dict[str, Any], *, unsolicited: bool = False, upwards: bool = True, is_news: bool = True
+    ) -> int | None:
         """A fetched post, and its author if need be."""
         said = parse.post(doc)
+
+        def take(tx: Tx) -> int | None:
+            return taking.take(tx, said, unsolicited=unsolicited, upwards=upwards, is_news=is_news)
+
         try:
-            return await self.node.write(taking.take, said, unsolicited=unsolicited, upwards=upwards)
+            return await self.node.write(take)
         except Unknown as unknown:
             if unknown.iri != said.author:
                 raise
         await self.actor(said.author)
-        return await self.node.write(taking.take, said, unsolicited=unsolicited, upwards=upwards)
+        return await self.node.write(take)
 
     async def _store_actor(self, found: Actor, *, domain: str | None = None) -> AccountId:
         """Keep an actor that was fetched; its node's keys are fetched first if they have to vouch for it."""

@@ -10,7 +10,7 @@ from node import viewer
 from node.federation import history, published
 from node.federation.network import Network
 from node.runtime import Node, Tx
-from node.schema import job, notification, peer_history, post
+from node.schema import event, job, notification, peer_history, post
 from node.viewer import Viewer
 from tests.node.federation.conftest import Post, run_jobs
 from tests.support.clocks import Clock
@@ -66,6 +66,20 @@ async def test_pages_are_read_to_the_end_and_the_author_is_looked_up(
     assert (row.done, row.taken, row.next_iri) == (True, 3, None)
     assert await count_of(node, notification) == 0
     assert await count_of(node, job) == 0
+
+
+async def test_what_was_boosted_in_the_past_is_fetched_and_told_to_nobody(
+    node: Node, network: Network, peer: RemotePeer, alice: Viewer
+) -> None:
+    bert, carl = peer.person("bert"), peer.person("carl")
+    called = {"tag": [{"type": "Mention", "href": node.urls.actor("alice")}]}
+    create = written(peer, 3, bert, **called)
+    peer.serve(create["object"])
+    boost = peer.activity("Announce", carl, create["object"]["id"], number=4, published=create["published"])
+    offers(peer, [boost | {"to": create["to"]}])
+    assert {f"{peer.base}/notes/3"} < await read(node, network, peer.domain)
+    assert await count_of(node, notification) == 0
+    assert await count_of(node, event, event.c.kind == "update") == 0
 
 
 async def test_the_same_post_that_is_delivered_tells_whom_it_mentions(
